@@ -1,0 +1,27 @@
+/**
+ * What a machine is made of, as plain data: the model is built from it, config files and recordings produce it.
+ */
+import type { ZoneIndex } from './types.js';
+
+export interface ZoneSpec {
+  readonly node: number;
+  readonly index: ZoneIndex;
+  readonly start_pfn: number;
+  /** end - start, holes included */
+  readonly spanned_pages: number;
+  readonly present_pages: number;
+  /** pages handed to the buddy allocator; all sizes that the kernel derives come from it */
+  readonly managed_pages: number;
+}
+
+export interface MachineSpec {
+  /** index = CPU number, value = its node */
+  readonly cpu_nodes: readonly number[];
+  /** distance[from][to], 10 = local */
+  readonly node_distances: readonly (readonly number[])[];
+  /** ascending node, then ascending index; populated zones only */
+  readonly zones: readonly ZoneSpec[];
+  /** data cache of one CPU (its slice of shared levels); decides FREE_HIGH_BATCH, model: page-allocator 3.3 */
+  readonly cpu_cache_bytes: number;
+  readonly thp: boolean;
+}

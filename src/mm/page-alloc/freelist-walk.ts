@@ -1,0 +1,92 @@
+/**
+ * The walk over a zonelist for one attempt of a request.
+ * model: page-allocator 4.2
+ */
+import { highatomicAfterWalk } from './highatomic.js';
+import type { PageAllocator } from './page-allocator.js';
+import { rmqueue } from './rmqueue.js';
+import {
+  ALLOC_HIGHATOMIC,
+  ALLOC_NO_WATERMARKS,
+  ALLOC_NOFRAGMENT,
+  ALLOC_WMARK_MASK,
+  boostedMark,
+  zoneWatermarkFast,
+} from './watermark.js';
+import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from './zone.js';
+
+/**
+ * Looks for pages in the zones of a list, in order; with several nodes and NOFRAGMENT in more than one pass.
+ *
+ * @param zones from the preferred zone on, none above `highestZone`
+ * @returns lowest PFN, or -1
+ */
+export function getPageFromFreelist(
+  mm: PageAllocator,
+  zones: readonly Zone[],
+  cpu: number,
+  gfp: number,
+  order: number,
+  migratetype: number,
+  highestZone: number,
+  flags: number,
+): number {
+  const { rules } = mm;
+  const numa = mm.numa;
+  let allocFlags = flags;
+  let skipAwake = numa && rules.skip_awake_kswapd;
+  let skipped = false;
+  for (;;) {
+    const noFragment = (allocFlags & ALLOC_NOFRAGMENT) !== 0;
+    let restart = false;
+    for (let i = 0; i < zones.length; i++) {
+      const zone = zones[i]!;
+      if (noFragment && numa && !rules.defrag_mode && zone.node !== zones[0]!.node) {
+        allocFlags &= ~ALLOC_NOFRAGMENT;
+        restart = true;
+        break;
+      }
+      if (skipAwake && mm.nodes[zone.node]!.kswapd_awake) {
+        skipped = true;
+        continue;
+      }
+      if (!mayTake(mm, zone, gfp, order, highestZone, allocFlags)) continue;
+      const pfn = rmqueue(mm, zone, cpu, order, migratetype, allocFlags);
+      if (pfn < 0) continue;
+      if (allocFlags & ALLOC_HIGHATOMIC) highatomicAfterWalk(mm, zone, cpu, pfn, order);
+      return pfn;
+    }
+    if (restart) continue;
+    if (skipAwake && skipped) {
+      skipAwake = false;
+      continue;
+    }
+    if (noFragment && !rules.defrag_mode) {
+      allocFlags &= ~ALLOC_NOFRAGMENT;
+      continue;
+    }
+    return -1;
+  }
+}
+
+/** The zone's marks allow the request. Notes on the way that the zone is below its high mark. */
+function mayTake(
+  mm: PageAllocator,
+  zone: Zone,
+  gfp: number,
+  order: number,
+  highestZone: number,
+  allocFlags: number,
+): boolean {
+  const { rules } = mm;
+  if (rules.below_high && (zone.flags & ZONE_BELOW_HIGH) === 0) {
+    if (zoneWatermarkFast(zone, rules, order, boostedMark(zone, WMARK_HIGH), highestZone, allocFlags, gfp))
+      return true;
+    zone.flags |= ZONE_BELOW_HIGH;
+  }
+  const mark = boostedMark(zone, allocFlags & ALLOC_WMARK_MASK);
+  return (
+    zoneWatermarkFast(zone, rules, order, mark, highestZone, allocFlags, gfp) ||
+    (allocFlags & ALLOC_NO_WATERMARKS) !== 0
+  );
+}

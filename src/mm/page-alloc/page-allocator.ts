@@ -1,0 +1,125 @@
+/**
+ * The page allocator of one machine: its pages, zones, nodes and the state that outlives one request.
+ *
+ * The mechanisms live in files of their own beside this one and take this object; it owns what they share.
+ */
+import { InvariantError } from '../invariant.js';
+import type { MachineSpec } from '../machine-spec.js';
+import type { Policy } from '../policy.js';
+import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
+import { wakeKswapdOf } from './kswapd-wake.js';
+import { NO_ZONE, PageMap, STRADDLED } from './page-map.js';
+import { type Rules, rulesOf } from './rules.js';
+import { HEADS_PER_ZONE, Zone } from './zone.js';
+import { buildZonelists, type Zonelists } from './zonelist.js';
+
+/** What the kernel's tracepoints of the same names would report; a run without a tracer pays one test. */
+export interface PageAllocTracer {
+  /** mm_page_alloc_zone_locked: a chunk left the buddy list of `migratetype` */
+  zoneLocked(pfn: number, order: number, migratetype: number, percpuRefill: boolean): void;
+  /** mm_page_alloc_extfrag: a request of one type took from another's list */
+  extfrag(pfn: number, order: number, fallbackOrder: number, migratetype: number, fallback: number): void;
+  /** mm_page_pcpu_drain: a chunk went from a per-CPU list to the buddy list of `migratetype` */
+  pcpuDrain(pfn: number, order: number, migratetype: number): void;
+}
+
+/** A direct compaction that waits for a free chunk. model: page-allocator 3.6, step 2a */
+export interface CaptureControl {
+  takes(zone: Zone, pfn: number, order: number, migratetype: number): boolean;
+}
+
+/** What the allocator asks of the machine's background: it never runs anything itself. */
+export interface Background {
+  /** kswapd of a node is wanted; called at every wake-up, also while it runs */
+  wakeKswapd(node: NodeState): void;
+  wakeKcompactd(node: NodeState, order: number, highestZone: number): void;
+}
+
+/** One NUMA node's background state. */
+export interface NodeState {
+  readonly node: number;
+  readonly zones: Zone[];
+  /** off its wait queue: from the wake-up on, until it goes back to sleep */
+  kswapd_awake: boolean;
+  kswapd_order: number;
+  kswapd_highest_zone: number;
+  /** runs without any reclaim; 16 make the node hopeless */
+  kswapd_failures: number;
+}
+
+export class PageAllocator {
+  readonly pages: PageMap;
+  readonly zones: Zone[];
+  readonly nodes: NodeState[];
+  readonly rules: Rules;
+  readonly nr_cpus: number;
+  zonelists: Zonelists;
+  /** page grouping by mobility; off on tiny machines. model: page-allocator 2.6 */
+  grouping = true;
+  tracer: PageAllocTracer | null = null;
+  capture: CaptureControl | null = null;
+  background: Background | null = null;
+  /** stage of the removal search while a zone lock is held; owned by rmqueue */
+  searchMode = 0;
+  pgfree = 0;
+
+  constructor(
+    readonly spec: MachineSpec,
+    readonly policy: Policy,
+  ) {
+    this.rules = rulesOf(policy);
+    this.nr_cpus = spec.cpu_nodes.length;
+    const end = spec.zones.reduce((most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages), 0);
+    this.pages = new PageMap(end, spec.zones.length * HEADS_PER_ZONE);
+    this.zones = spec.zones.map((zone, number) => new Zone(number, zone, this.pages, this.nr_cpus));
+    this.nodes = spec.node_distances.map((_, node) => ({
+      node,
+      zones: this.zones.filter((zone) => zone.node === node),
+      kswapd_awake: false,
+      kswapd_order: 0,
+      kswapd_highest_zone: 0,
+      kswapd_failures: 0,
+    }));
+    this.zonelists = buildZonelists(this.zones, spec.node_distances, spec.cpu_nodes);
+    for (const zone of this.zones) this.claimBlocks(zone, zone.start_pfn, zone.end_pfn);
+  }
+
+  /** Notes that a range of PFNs belongs to a zone. */
+  claimBlocks(zone: Zone, start: number, end: number): void {
+    const { blockZone } = this.pages;
+    for (let block = start >>> PAGEBLOCK_ORDER; block < Math.ceil(end / PAGEBLOCK_PAGES); block++) {
+      const owner = blockZone[block]!;
+      if (owner === NO_ZONE || owner === zone.number) {
+        blockZone[block] = zone.number;
+      } else {
+        blockZone[block] = STRADDLED;
+        zone.straddled = true;
+      }
+    }
+  }
+
+  /** Zone of a page. Throws for a PFN that no zone has: callers check what comes from outside. */
+  zoneOf(pfn: number): Zone {
+    const zone = this.findZone(pfn);
+    if (zone === undefined) throw new InvariantError(`pfn 0x${pfn.toString(16)} is in no zone`);
+    return zone;
+  }
+
+  findZone(pfn: number): Zone | undefined {
+    const number = this.pages.blockZone[pfn >>> PAGEBLOCK_ORDER];
+    if (number === undefined || number === NO_ZONE) return undefined;
+    if (number === STRADDLED) return this.zones.find((zone) => zone.spans(pfn));
+    const zone = this.zones[number]!;
+    return zone.spans(pfn) ? zone : undefined;
+  }
+
+  /** Several nodes with memory are online: only then do requests look at kswapd and at distance. */
+  get numa(): boolean {
+    return this.nodes.length > 1;
+  }
+
+  /** Wakes kswapd of a zone's node unless the node is balanced or hopeless. model: page-allocator 4.9 */
+  wakeKswapd(zone: Zone, gfp: number, order: number, highestZone: number): void {
+    wakeKswapdOf(this, this.nodes[zone.node]!, gfp, order, highestZone);
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Removal from a zone: from the CPU's list where the order has one, else from the buddy lists with fallback.
+ * model: page-allocator 4.4, 4.5, 4.6
+ */
+import { MIGRATE_PCPTYPES, Migratetype } from '../types.js';
+import { takeSmallest } from './buddy.js';
+import { claimFallback, stealSmallest } from './fallback-claim.js';
+import { stealFallback } from './fallback-steal.js';
+import { reserveHighatomic } from './highatomic.js';
+import type { PageAllocator } from './page-allocator.js';
+import { PageKind } from './page-map.js';
+import { noteAllocation, refillSize } from './pcp-tuning.js';
+import { pcpAllowedOrder, pcpListIndex } from './per-cpu-pages.js';
+import {
+  ALLOC_CMA,
+  ALLOC_HIGHATOMIC,
+  ALLOC_KSWAPD,
+  ALLOC_NOFRAGMENT,
+  ALLOC_NON_BLOCK,
+  ALLOC_OOM,
+} from './watermark.js';
+import { ZONE_BOOSTED_WATERMARK, type Zone } from './zone.js';
+
+/**
+ * What the search remembers while one zone lock is held: after a steal, the rest of a refill is stolen too.
+ * The order of the values is the order in which the stages are tried.
+ */
+const SearchMode = { normal: 0, cma: 1, claim: 2, steal: 3 } as const;
+
+/** @returns lowest PFN of 2^order pages of the zone, or -1 */
+export function rmqueue(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+): number {
+  let pfn = -1;
+  if (pcpAllowedOrder(order)) {
+    // With CMA compiled in, 6.1 serves a movable request that may not use CMA from the buddy lists alone.
+    const skipPcp =
+      mm.rules.cma &&
+      mm.rules.steal_fallback &&
+      migratetype === Migratetype.movable &&
+      (allocFlags & ALLOC_CMA) === 0;
+    if (!skipPcp && migratetype < MIGRATE_PCPTYPES)
+      pfn = rmqueuePcp(mm, zone, cpu, order, migratetype, allocFlags);
+  }
+  if (pfn < 0) {
+    pfn = rmqueueBuddy(mm, zone, cpu, order, migratetype, allocFlags);
+    if (pfn >= 0 && allocFlags & ALLOC_HIGHATOMIC && mm.rules.highatomic_from_buddy_only)
+      reserveHighatomic(mm, zone, cpu, pfn, order);
+  }
+  if (pfn >= 0) zone.pgalloc += 1 << order;
+  if (allocFlags & ALLOC_KSWAPD && zone.flags & ZONE_BOOSTED_WATERMARK) {
+    zone.flags &= ~ZONE_BOOSTED_WATERMARK;
+    mm.wakeKswapd(zone, 0, 0, zone.index);
+  }
+  return pfn;
+}
+
+function rmqueuePcp(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+): number {
+  const pcp = zone.pcps[cpu]!;
+  noteAllocation(pcp);
+  const list = pcp.lists[pcpListIndex(order, migratetype)]!;
+  if (list.length === 0) {
+    const chunks = refillSize(mm.rules, pcp, zone, order);
+    if (allocFlags & ALLOC_HIGHATOMIC && !mm.rules.highatomic_refill) return -1;
+    refill(mm, zone, cpu, order, migratetype, allocFlags, chunks);
+    if (list.length === 0) return -1;
+  }
+  pcp.count -= 1 << order;
+  return list.popHead();
+}
+
+/** Moves up to `chunks` chunks from the buddy lists to the CPU's list, under one lock. model: page-allocator 4.5 */
+export function refill(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+  chunks: number,
+): void {
+  const pcp = zone.pcps[cpu]!;
+  const list = pcp.lists[pcpListIndex(order, migratetype)]!;
+  const { state } = zone.pages;
+  const onList = ((PageKind.pcp + migratetype) << 4) | order;
+  mm.searchMode = SearchMode.normal;
+  let got = 0;
+  for (; got < chunks; got++) {
+    const pfn = removeOne(mm, zone, cpu, order, migratetype, allocFlags);
+    if (pfn < 0) break;
+    state[zone.pages.node(pfn, order)] = onList;
+    list.pushTail(pfn);
+  }
+  pcp.count += got << order;
+  if (!mm.rules.post_per_move) zone.postFree(cpu, -(got << order));
+}
+
+function rmqueueBuddy(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+): number {
+  let pfn = -1;
+  if (allocFlags & ALLOC_HIGHATOMIC) pfn = takeSmallest(mm, zone, cpu, order, Migratetype.highatomic);
+  if (pfn < 0) {
+    mm.searchMode = SearchMode.normal;
+    pfn = removeOne(mm, zone, cpu, order, migratetype, allocFlags);
+    if (pfn < 0 && allocFlags & (ALLOC_OOM | ALLOC_NON_BLOCK))
+      pfn = takeSmallest(mm, zone, cpu, order, Migratetype.highatomic);
+  }
+  if (pfn >= 0 && !mm.rules.post_per_move) zone.postFree(cpu, -(1 << order));
+  return pfn;
+}
+
+/** One removal with all fallbacks, starting at the stage that `mm.searchMode` remembers. model: page-allocator 4.6 */
+function removeOne(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+): number {
+  // Half of what is free is CMA memory: use that first, or movable requests would leave it idle.
+  if (allocFlags & ALLOC_CMA && zone.nr_free_cma > zone.folded_free_pages >> 1) {
+    const pfn = takeSmallest(mm, zone, cpu, order, Migratetype.cma);
+    if (pfn >= 0) return pfn;
+  }
+  if (mm.rules.steal_fallback) {
+    let pfn = takeSmallest(mm, zone, cpu, order, migratetype);
+    if (pfn < 0 && allocFlags & ALLOC_CMA) pfn = takeSmallest(mm, zone, cpu, order, Migratetype.cma);
+    if (pfn < 0 && stealFallback(mm, zone, cpu, order, migratetype, allocFlags))
+      pfn = takeSmallest(mm, zone, cpu, order, migratetype);
+    return pfn;
+  }
+  let pfn = -1;
+  if (mm.searchMode <= SearchMode.normal) {
+    pfn = takeSmallest(mm, zone, cpu, order, migratetype);
+    if (pfn >= 0) return pfn;
+  }
+  if (mm.searchMode <= SearchMode.cma && allocFlags & ALLOC_CMA) {
+    pfn = takeSmallest(mm, zone, cpu, order, Migratetype.cma);
+    if (pfn >= 0) {
+      mm.searchMode = SearchMode.cma;
+      return pfn;
+    }
+  }
+  if (mm.searchMode <= SearchMode.claim) {
+    pfn = claimFallback(mm, zone, cpu, order, migratetype, allocFlags);
+    if (pfn >= 0) {
+      mm.searchMode = SearchMode.normal;
+      return pfn;
+    }
+  }
+  if ((allocFlags & ALLOC_NOFRAGMENT) === 0) {
+    pfn = stealSmallest(mm, zone, cpu, order, migratetype);
+    if (pfn >= 0) mm.searchMode = SearchMode.steal;
+  }
+  return pfn;
+}

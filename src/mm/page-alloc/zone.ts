@@ -1,0 +1,183 @@
+/**
+ * One zone: its span, marks, counters, free lists' lengths and per-CPU lists.
+ *
+ * The lists themselves live in the PageMap; this file owns their counters and is the only one to link and unlink.
+ * model: page-allocator 2, 3.6
+ */
+import type { ZoneSpec } from '../machine-spec.js';
+import { MAX_NR_ZONES, MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, type ZoneIndex } from '../types.js';
+import { PageKind, type PageMap } from './page-map.js';
+import { PerCpuPages } from './per-cpu-pages.js';
+
+export const HEADS_PER_ZONE = NR_PAGE_ORDERS * MIGRATE_TYPES;
+
+/** Zone flags; the bit values are the kernel's. */
+export const ZONE_BOOSTED_WATERMARK = 1;
+export const ZONE_RECLAIM_ACTIVE = 2;
+export const ZONE_BELOW_HIGH = 4;
+
+export const WMARK_MIN = 0;
+export const WMARK_LOW = 1;
+export const WMARK_HIGH = 2;
+export const WMARK_PROMO = 3;
+
+export class Zone {
+  readonly node: number;
+  readonly index: ZoneIndex;
+  start_pfn: number;
+  spanned_pages: number;
+  present_pages: number;
+  managed_pages: number;
+  /** another zone shares one of this zone's pageblocks, so a merge has to look twice */
+  straddled = false;
+
+  /** min, low, high, promo without boost */
+  readonly watermark = new Int32Array(4);
+  watermark_boost = 0;
+  readonly lowmem_reserve = new Int32Array(MAX_NR_ZONES);
+  flags = 0;
+
+  /** NR_FREE_PAGES as watermark tests read it: without what CPUs have not yet folded in */
+  nr_free_pages = 0;
+  stat_threshold = 0;
+  nr_reserved_highatomic = 0;
+  nr_free_highatomic = 0;
+  nr_free_cma = 0;
+  nr_isolated_blocks = 0;
+
+  /** chunks by order, over all types */
+  readonly nr_free = new Int32Array(NR_PAGE_ORDERS);
+  /** chunks by order * MIGRATE_TYPES + type */
+  readonly listLength = new Int32Array(HEADS_PER_ZONE);
+  /** by type: bit o is set while the list of order o holds a chunk */
+  readonly listMask = new Int32Array(MIGRATE_TYPES);
+  readonly pcps: PerCpuPages[];
+  readonly headBase: number;
+
+  /** pages given out, as pgalloc_<zone> counts them */
+  pgalloc = 0;
+
+  constructor(
+    /** position in the machine's list of zones */
+    readonly number: number,
+    spec: ZoneSpec,
+    readonly pages: PageMap,
+    nr_cpus: number,
+  ) {
+    this.node = spec.node;
+    this.index = spec.index;
+    this.start_pfn = spec.start_pfn;
+    this.spanned_pages = spec.spanned_pages;
+    this.present_pages = spec.present_pages;
+    this.managed_pages = spec.managed_pages;
+    this.headBase = pages.headBase + number * HEADS_PER_ZONE;
+    this.pcps = Array.from({ length: nr_cpus }, () => new PerCpuPages());
+  }
+
+  get end_pfn(): number {
+    return this.start_pfn + this.spanned_pages;
+  }
+
+  spans(pfn: number): boolean {
+    return pfn >= this.start_pfn && pfn < this.start_pfn + this.spanned_pages;
+  }
+
+  /** First chunk of a list as a node, or the list's own sentinel when it is empty. */
+  firstNode(order: number, migratetype: number): number {
+    return this.pages.next[this.headBase + order * MIGRATE_TYPES + migratetype]!;
+  }
+
+  isSentinel(node: number): boolean {
+    return node >= this.pages.headBase;
+  }
+
+  addHead(pfn: number, order: number, migratetype: number): void {
+    const { next, prev } = this.pages;
+    const head = this.headBase + order * MIGRATE_TYPES + migratetype;
+    const node = this.pages.node(pfn, order);
+    const first = next[head]!;
+    next[node] = first;
+    prev[node] = head;
+    prev[first] = node;
+    next[head] = node;
+    this.#entered(node, order, migratetype);
+  }
+
+  addTail(pfn: number, order: number, migratetype: number): void {
+    const { next, prev } = this.pages;
+    const head = this.headBase + order * MIGRATE_TYPES + migratetype;
+    const node = this.pages.node(pfn, order);
+    const last = prev[head]!;
+    next[node] = head;
+    prev[node] = last;
+    next[last] = node;
+    prev[head] = node;
+    this.#entered(node, order, migratetype);
+  }
+
+  #entered(node: number, order: number, migratetype: number): void {
+    this.pages.state[node] = ((PageKind.buddy + migratetype) << 4) | order;
+    this.nr_free[order]!++;
+    const list = order * MIGRATE_TYPES + migratetype;
+    if (this.listLength[list]!++ === 0) this.listMask[migratetype]! |= 1 << order;
+    if (migratetype >= Migratetype.highatomic) this.#countSpecial(migratetype, 1 << order);
+  }
+
+  /** Unlinks a chunk from its list; its pages are then of kind `used`. */
+  remove(pfn: number, order: number, migratetype: number): void {
+    this.#removeNode(this.pages.node(pfn, order), order, migratetype);
+  }
+
+  /** Unlinks and returns the head of a list that is known not to be empty. */
+  takeFirst(order: number, migratetype: number): number {
+    const node = this.firstNode(order, migratetype);
+    this.#removeNode(node, order, migratetype);
+    return this.pages.pfn(node);
+  }
+
+  #removeNode(node: number, order: number, migratetype: number): void {
+    const { next, prev } = this.pages;
+    const before = prev[node]!;
+    const after = next[node]!;
+    next[before] = after;
+    prev[after] = before;
+    this.pages.state[node] = 0;
+    this.nr_free[order]!--;
+    const list = order * MIGRATE_TYPES + migratetype;
+    if (--this.listLength[list]! === 0) this.listMask[migratetype]! &= ~(1 << order);
+    if (migratetype >= Migratetype.highatomic) this.#countSpecial(migratetype, -(1 << order));
+  }
+
+  #countSpecial(migratetype: number, pages: number): void {
+    if (migratetype === Migratetype.highatomic) this.nr_free_highatomic += pages;
+    else if (migratetype === Migratetype.cma) this.nr_free_cma += pages;
+  }
+
+  /** Chunks of one list, head first. */
+  listPfns(order: number, migratetype: number): number[] {
+    const pfns: number[] = [];
+    for (let node = this.firstNode(order, migratetype); !this.isSentinel(node); node = this.pages.next[node]!)
+      pfns.push(this.pages.pfn(node));
+    return pfns;
+  }
+
+  /**
+   * Posts a change of NR_FREE_PAGES on a CPU: it reaches the zone's counter only when the CPU's sum exceeds the
+   * threshold, and then the whole sum does. model: page-allocator 2.8
+   */
+  postFree(cpu: number, pages: number): void {
+    const pcp = this.pcps[cpu]!;
+    const diff = pcp.nr_free_diff + pages;
+    if (diff > this.stat_threshold || diff < -this.stat_threshold) {
+      this.nr_free_pages += diff;
+      pcp.nr_free_diff = 0;
+    } else {
+      pcp.nr_free_diff = diff;
+    }
+  }
+
+  /** Free pages as a reader of the folded counter sees them; never negative. */
+  get folded_free_pages(): number {
+    return this.nr_free_pages < 0 ? 0 : this.nr_free_pages;
+  }
+}
