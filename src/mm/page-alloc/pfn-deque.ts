@@ -48,6 +48,11 @@ export class PfnDeque {
   /** Takes entry number `index` out of the middle; O(length). */
   removeAt(index: number): void {
     const mask = this.#ring.length - 1;
+    if (index > this.length >> 1) {
+      for (let i = index; i < this.length - 1; i++) this.#ring[(this.#head + i) & mask] = this.#ring[(this.#head + i + 1) & mask]!;
+      this.length--;
+      return;
+    }
     for (let i = index; i > 0; i--)
       this.#ring[(this.#head + i) & mask] = this.#ring[(this.#head + i - 1) & mask]!;
     this.#head = (this.#head + 1) & mask;

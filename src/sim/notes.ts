@@ -1,0 +1,49 @@
+/**
+ * What a replay met that is not a plain allocation or free: every such event is counted under a name, none is dropped.
+ * model: page-allocator 8
+ */
+export const NOTE_MEANINGS = {
+  frees_from_before_trace: 'frees of pages that were in use before the trace began',
+  untraced_allocations: 'frees of pages that no event allocated: bulk allocation, compaction targets, lost events',
+  untraced_takes: 'pages that left a per-CPU list without an event, seen because a page below them was handed out',
+  implied_frees: 'allocations of pages that the replay held to be in use: their free was not in the trace',
+  silent_frees: 'pages that a refill or drain shows to be free although no event freed them',
+  partial_frees: 'frees of a part of an allocation (split pages, large folios)',
+  order_mismatches: 'frees whose order is not that of the allocation',
+  recorded_failures: 'allocations that failed in the recorded kernel',
+  model_failures: 'allocations that failed in the model and not in the recorded kernel',
+  frees_of_failed: 'frees of pages whose allocation failed in the model',
+  frees_of_reclaimed: 'frees of pages that the model had already reclaimed',
+  frees_without_order: 'frees whose order is not recorded, taken as allocated',
+  unknown_frees: 'frees of ids that no event allocated',
+  duplicate_ids: 'allocations under an id that is still in use; the older object is kept as allocated',
+  pages_outside_machine: 'events on pages that no zone of the machine has',
+  cpus_outside_machine: 'events of CPUs that the machine does not have, replayed on CPU 0',
+  lost_events: 'events that the recorder lost',
+  lost_event_gaps: 'places where the recorder lost events',
+  skipped_by_time: 'events outside --from and --to',
+  not_modelled: 'events of kinds that are read but not yet modelled (slab, memcg, tags)',
+  retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
+  refills_without_event: 'allocations taken from the buddy lists of the model because no refill event was recorded',
+} as const;
+export type NoteName = keyof typeof NOTE_MEANINGS;
+
+export class Notes {
+  readonly #counts = new Map<NoteName, number>();
+
+  add(name: NoteName, count = 1): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + count);
+  }
+
+  get(name: NoteName): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  /** Non-zero notes, in the order of NOTE_MEANINGS. */
+  entries(): { name: NoteName; count: number; meaning: string }[] {
+    const names = Object.keys(NOTE_MEANINGS) as NoteName[];
+    return names
+      .filter((name) => this.get(name) > 0)
+      .map((name) => ({ name, count: this.get(name), meaning: NOTE_MEANINGS[name] }));
+  }
+}

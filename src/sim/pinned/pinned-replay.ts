@@ -1,0 +1,422 @@
+/**
+ * Pinned replay: the recorded kernel decides every PFN, the model follows and says where it would have done otherwise.
+ *
+ * The trace tells when a page leaves the buddy lists (refill), is handed out (alloc), comes back (free) and returns to
+ * the buddy lists (drain). The model's lists are moved in the same way, so at each step they show what the model would
+ * have chosen next: that is compared with what the kernel did. A page that the model holds to be in use cannot be handed
+ * out; if the trace does so, that is an illegal PFN.
+ * model: page-allocator 8
+ */
+import { gfpMigratetype, GFP_MOVABLE_BIT } from '../../mm/gfp.js';
+import { addMovable, markAllocated } from '../../mm/page-alloc/alloc-pages.js';
+import { freeOnePage, freeToBuddy, setBlockTypes } from '../../mm/page-alloc/buddy.js';
+import { releaseOwner } from '../../mm/page-alloc/free-owned.js';
+import { blockStart, moveFreePages, zoneSpansBlock } from '../../mm/page-alloc/pageblock.js';
+import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
+import { isBuddy, isPcp, PageKind } from '../../mm/page-alloc/page-map.js';
+import { pcpAllowedOrder, pcpListIndex, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
+import { noteAllocation } from '../../mm/page-alloc/pcp-tuning.js';
+import { findOnPcp, takeFromChunk, takeFromPcp } from '../../mm/page-alloc/take-pfn.js';
+import type { Zone } from '../../mm/page-alloc/zone.js';
+import { MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
+import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
+import type { Notes } from '../notes.js';
+import { DrainPredictor } from './drain-predictor.js';
+import { RefillPredictor } from './refill-predictor.js';
+import type { StartKnowledge } from './start-knowledge.js';
+
+/** Outcome of an allocation's PFN. */
+export interface Legality {
+  allocations: number;
+  legal: number;
+  /** the PFN was at the head of the list that the model would have popped */
+  popped_as_predicted: number;
+  /** allocations from lists whose content was known */
+  pops_known: number;
+}
+
+/** An illegal PFN, for the report. */
+export interface IllegalPfn {
+  readonly event: number;
+  readonly ts_ns: number;
+  readonly pfn: number;
+  readonly order: number;
+  readonly cpu: number;
+}
+
+const MAX_ILLEGAL = 20;
+
+export class PinnedReplay {
+  readonly legality: Legality = { allocations: 0, legal: 0, popped_as_predicted: 0, pops_known: 0 };
+  readonly illegal: IllegalPfn[] = [];
+  readonly refills: RefillPredictor;
+  readonly drains: DrainPredictor;
+  /** events replayed so far; the number of the current one */
+  event = 0;
+  /** called at marks of the trace, before the mark takes effect */
+  onMark: ((name: string) => void) | null = null;
+
+  constructor(
+    readonly mm: PageAllocator,
+    readonly knowledge: StartKnowledge,
+    readonly notes: Notes,
+  ) {
+    this.refills = new RefillPredictor(mm, knowledge);
+    this.drains = new DrainPredictor(mm, knowledge);
+  }
+
+  replay(batch: EventBatch, from = 0, to = batch.length): void {
+    for (let i = from; i < to; i++) {
+      this.#replayEvent(batch, i);
+      this.event++;
+    }
+  }
+
+  finish(): void {
+    this.drains.closeAll();
+    this.refills.closeAll();
+  }
+
+  #replayEvent(batch: EventBatch, i: number): void {
+    const op = batch.op[i]!;
+    const ts = batch.ts[i]!;
+    if (op === Op.mark) {
+      this.onMark?.(batch.strings.args.get(batch.arg[i]!));
+      return;
+    }
+    if (op === Op.obs_lost) {
+      this.notes.add('lost_event_gaps');
+      return;
+    }
+    if (op > Op.free && op < Op.obs_refill) {
+      this.notes.add('not_modelled');
+      return;
+    }
+    const cpu = this.#cpu(batch.cpu[i]!);
+    this.drains.advance(cpu, ts);
+    if (batch.flags[i]! & EventFlag.failed) {
+      this.notes.add('recorded_failures');
+      return;
+    }
+    const pfn = batch.pfn[i]!;
+    const zone = this.mm.findZone(pfn);
+    if (zone === undefined) {
+      this.notes.add('pages_outside_machine');
+      return;
+    }
+    const order = batch.order[i]!;
+    this.refills.at(this.event, ts);
+    this.drains.at(this.event, ts, batch.pid[i]!);
+    switch (op) {
+      case Op.alloc:
+        this.#alloc(zone, cpu, pfn, order, batch.gfp[i]!, ts);
+        break;
+      case Op.free:
+        this.#free(zone, cpu, pfn, order);
+        break;
+      case Op.obs_refill:
+        this.drains.close(cpu);
+        this.#leaveBuddy(zone, cpu, pfn, order, batch.migratetype[i]!, (batch.flags[i]! & EventFlag.refill) !== 0);
+        break;
+      case Op.obs_drain:
+        this.refills.close(cpu);
+        this.#drain(zone, cpu, pfn, order, batch.migratetype[i]!);
+        break;
+      case Op.obs_extfrag:
+        this.drains.close(cpu);
+        this.#fallback(zone, cpu, pfn, order, batch.migratetype[i]!, batch.size[i]!);
+        break;
+    }
+  }
+
+  #cpu(cpu: number): number {
+    if (cpu < this.mm.nr_cpus) return cpu;
+    this.notes.add('cpus_outside_machine');
+    return 0;
+  }
+
+  /** mm_page_alloc_zone_locked: a chunk leaves the buddy lists, for a per-CPU list or for the caller. */
+  #leaveBuddy(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number, refill: boolean): void {
+    this.#learnBlockType(zone, cpu, pfn, migratetype);
+    const chunk = this.mm.pages.buddyHead(pfn);
+    this.refills.step(zone, cpu, pfn, order, migratetype, refill, chunk);
+    if (chunk < 0) {
+      if (!this.#takeFromElsewhere(zone, cpu, pfn, order)) this.notes.add('silent_frees', 1 << order);
+    } else {
+      takeFromChunk(this.mm, zone, cpu, pfn, order, chunk, this.mm.pages.buddyOrder(chunk));
+      this.knowledge.forget(pfn, order);
+    }
+    if (refill) this.#appendToPcp(zone, cpu, pfn, order, migratetype);
+    else this.mm.pages.state[this.mm.pages.node(pfn, order)] = (PageKind.parked << 4) | order;
+  }
+
+  #appendToPcp(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number): void {
+    const pcp = zone.pcps[cpu]!;
+    pcp.lists[pcpListIndex(order, migratetype)]!.pushTail(pfn);
+    pcp.count += 1 << order;
+    this.mm.pages.state[this.mm.pages.node(pfn, order)] = ((PageKind.pcp + migratetype) << 4) | order;
+  }
+
+  /** A list's type is its block's type where the policy keeps both together: then the trace corrects the model. */
+  #learnBlockType(zone: Zone, cpu: number, pfn: number, migratetype: number): void {
+    const { pages, rules } = this.mm;
+    const block = pfn >>> PAGEBLOCK_ORDER;
+    if (!rules.merge_retypes || pages.blockType[block] === migratetype) return;
+    this.notes.add('retyped_blocks');
+    const chunk = pages.buddyHead(blockStart(pfn));
+    const order = chunk < 0 ? -1 : pages.buddyOrder(chunk);
+    if (order > PAGEBLOCK_ORDER) {
+      const old = pages.listType(chunk, order);
+      zone.remove(chunk, order, old);
+      zone.addTail(chunk, order, migratetype);
+      pages.blockType.fill(migratetype, chunk >>> PAGEBLOCK_ORDER, (chunk + (1 << order)) >>> PAGEBLOCK_ORDER);
+      return;
+    }
+    if (zoneSpansBlock(zone, pfn)) moveFreePages(this.mm, zone, cpu, blockStart(pfn), migratetype);
+    pages.blockType[block] = migratetype;
+  }
+
+  /** The model has the page elsewhere than the kernel took it from; wherever it is, it is taken. */
+  #takeFromElsewhere(zone: Zone, cpu: number, pfn: number, order: number): boolean {
+    const place = findOnPcp(zone, pfn, order, cpu);
+    if (place !== null) {
+      takeFromPcp(zone, place);
+      return true;
+    }
+    return this.#takePagesSingly(zone, cpu, pfn, order);
+  }
+
+  /** Takes each base page from wherever it is free. @returns false if one was in use */
+  #takePagesSingly(zone: Zone, cpu: number, pfn: number, order: number): boolean {
+    let allFree = true;
+    for (let page = pfn; page < pfn + (1 << order); page++) if (!this.#takeFreePage(zone, cpu, page)) allFree = false;
+    if (!allFree) releaseOwner(this.mm, pfn, order);
+    return allFree;
+  }
+
+  #takeFreePage(zone: Zone, cpu: number, page: number): boolean {
+    const { pages } = this.mm;
+    const chunk = pages.buddyHead(page);
+    if (chunk >= 0) {
+      takeFromChunk(this.mm, zone, cpu, page, 0, chunk, pages.buddyOrder(chunk));
+      this.knowledge.forget(page, 0);
+      return true;
+    }
+    for (let order = 0; order <= PAGEBLOCK_ORDER; order++) {
+      const head = page & ~((1 << order) - 1);
+      const state = pages.state[pages.node(head, order)]!;
+      if ((state & 15) !== order) continue;
+      if (state >> 4 === PageKind.parked) {
+        pages.state[pages.node(head, order)] = 0;
+        return true;
+      }
+      if (!isPcp(state)) continue;
+      const place = findOnPcp(zone, head, order, cpu);
+      if (place === null) continue;
+      takeFromPcp(zone, place);
+      // The rest of a larger entry stays free: as single pages of the buddy lists, for want of better knowledge.
+      for (let rest = head; rest < head + (1 << order); rest++)
+        if (rest !== page) freeOnePage(this.mm, zone, cpu, rest, 0, pages.blockType[rest >>> PAGEBLOCK_ORDER]!);
+      return true;
+    }
+    return false;
+  }
+
+  #alloc(zone: Zone, cpu: number, pfn: number, order: number, gfp: number, ts: number): void {
+    this.drains.close(cpu);
+    const { pages } = this.mm;
+    this.legality.allocations++;
+    let legal = true;
+    const node = pages.node(pfn, order);
+    const state = pages.state[node]!;
+    if (state === ((PageKind.parked << 4) | order)) {
+      pages.state[node] = 0;
+      this.refills.close(cpu);
+    } else if (pcpAllowedOrder(order)) {
+      legal = this.#popPcp(zone, cpu, pfn, order, this.mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable);
+    } else {
+      this.refills.close(cpu);
+      legal = this.#takeUnannounced(zone, cpu, pfn, order);
+    }
+    if (legal) {
+      this.legality.legal++;
+    } else {
+      this.notes.add('implied_frees');
+      if (this.illegal.length < MAX_ILLEGAL) this.illegal.push({ event: this.event, ts_ns: ts, pfn, order, cpu });
+    }
+    markAllocated(this.mm, pfn, order, (gfp & GFP_MOVABLE_BIT) !== 0);
+  }
+
+  /** Hands out a page that should stand on this CPU's list. @returns whether it was free anywhere */
+  #popPcp(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number): boolean {
+    const pcp = zone.pcps[cpu]!;
+    const end = this.refills.closeWithAlloc(zone, cpu, order);
+    if (end === 'none') noteAllocation(pcp);
+    if (end === 'direct') {
+      const place = findOnPcp(zone, pfn, order, cpu);
+      if (place === null) return this.#takeUnannounced(zone, cpu, pfn, order);
+      takeFromPcp(zone, place);
+      return true;
+    }
+    if (migratetype < MIGRATE_PCPTYPES) {
+      const index = pcpListIndex(order, migratetype);
+      const list = pcp.lists[index]!;
+      const known = this.knowledge.isListKnown(zone, cpu, index);
+      if (known) this.legality.pops_known++;
+      if (list.length > 0 && list.at(0) === pfn) {
+        list.popHead();
+        pcp.count -= 1 << order;
+        this.mm.pages.state[this.mm.pages.node(pfn, order)] = 0;
+        if (known) this.legality.popped_as_predicted++;
+        return true;
+      }
+    }
+    return this.#takeMisplaced(zone, cpu, pfn, order, migratetype) || this.#takeUnannounced(zone, cpu, pfn, order);
+  }
+
+  /**
+   * The page stands on another list, or deeper in this one, than the model would have it. Deeper: what is above it may
+   * have left without an event. On the list of another type: its block was of that type, which the model did not know.
+   */
+  #takeMisplaced(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number): boolean {
+    const place = findOnPcp(zone, pfn, order, cpu);
+    if (place === null) return false;
+    takeFromPcp(zone, place);
+    if (place.cpu !== cpu || migratetype >= MIGRATE_PCPTYPES) return true;
+    if (place.index !== pcpListIndex(order, migratetype)) this.#learnBlockType(zone, cpu, pfn, migratetype);
+    else for (let above = 0; above < place.position; above++) this.#park(zone, cpu, place.index);
+    return true;
+  }
+
+  /** Takes the head of a list into limbo: free as far as the trace shows, but not where the model has it. */
+  #park(zone: Zone, cpu: number, index: number): void {
+    const order = pcpListOrder(index);
+    const pfn = takeFromPcp(zone, { cpu, index, position: 0 });
+    this.mm.pages.state[this.mm.pages.node(pfn, order)] = (PageKind.parked << 4) | order;
+    this.notes.add('untraced_takes', 1 << order);
+  }
+
+  #takeUnannounced(zone: Zone, cpu: number, pfn: number, order: number): boolean {
+    const { pages } = this.mm;
+    const chunk = pages.buddyHead(pfn);
+    if (chunk >= 0 && pages.buddyOrder(chunk) >= order) {
+      this.notes.add('refills_without_event');
+      takeFromChunk(this.mm, zone, cpu, pfn, order, chunk, pages.buddyOrder(chunk));
+      this.knowledge.forget(pfn, order);
+      return true;
+    }
+    return this.#takeFromElsewhere(zone, cpu, pfn, order);
+  }
+
+  #free(zone: Zone, cpu: number, pfn: number, recordedOrder: number): void {
+    this.drains.close(cpu);
+    this.refills.close(cpu);
+    const { pages } = this.mm;
+    const order = recordedOrder === NO_ORDER ? 0 : recordedOrder;
+    if (recordedOrder === NO_ORDER) this.notes.add('frees_without_order');
+    const node = pages.node(pfn, order);
+    const state = pages.state[node]!;
+    const kind = state >> 4;
+    if ((kind === PageKind.allocated || kind === PageKind.lru) && (state & 15) === order) {
+      pages.state[node] = 0;
+      if (kind === PageKind.lru) addMovable(this.mm, pfn, order, -1);
+    } else if (isBuddy(state) || isPcp(state) || kind === PageKind.parked || pages.buddyHead(pfn) >= 0) {
+      this.notes.add('untraced_allocations');
+      this.#takeFromElsewhere(zone, cpu, pfn, order);
+      releaseOwner(this.mm, pfn, order);
+    } else {
+      this.#freeOddShape(zone, cpu, pfn, order);
+    }
+    this.#putBack(zone, cpu, pfn, order);
+  }
+
+  #freeOddShape(zone: Zone, cpu: number, pfn: number, order: number): void {
+    const { pages } = this.mm;
+    for (let page = pfn; page < pfn + (1 << order); page++) {
+      if (pages.buddyHead(page) < 0) continue;
+      this.notes.add('untraced_allocations');
+      this.#takeFreePage(zone, cpu, page);
+    }
+    releaseOwner(this.mm, pfn, order);
+  }
+
+  #putBack(zone: Zone, cpu: number, pfn: number, order: number): void {
+    const { pages } = this.mm;
+    const blockType = pages.blockType[pfn >>> PAGEBLOCK_ORDER]!;
+    this.mm.pgfree += 1 << order;
+    if (!pcpAllowedOrder(order) || blockType === Migratetype.isolate) {
+      freeToBuddy(this.mm, zone, cpu, pfn, order);
+      this.knowledge.forgetChunkOf(pfn);
+      return;
+    }
+    const pcp = zone.pcps[cpu]!;
+    pcp.alloc_factor >>= 1;
+    pages.state[pages.node(pfn, order)] = ((PageKind.pcp + blockType) << 4) | order;
+    const index = pcpListIndex(order, blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable);
+    pcp.lists[index]!.pushHead(pfn);
+    pcp.count += 1 << order;
+    this.drains.afterFree(zone, cpu, order, index);
+  }
+
+  /** mm_page_pcpu_drain: a chunk goes from a per-CPU list to the buddy lists. */
+  #drain(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number): void {
+    // The list was chosen when the page was freed, by a type that the model may have held wrong.
+    const place = findOnPcp(zone, pfn, order, cpu);
+    this.drains.step(zone, cpu, pfn, order, place);
+    if (place !== null) {
+      takeFromPcp(zone, place);
+    } else if (!this.#takePagesSingly(zone, cpu, pfn, order)) {
+      // Was never seen to come free: it was on the list from before the trace, or its free is missing.
+      this.notes.add('silent_frees', 1 << order);
+    }
+    this.#learnBlockType(zone, cpu, pfn, migratetype);
+    freeOnePage(this.mm, zone, cpu, pfn, order, migratetype);
+    this.knowledge.forgetChunkOf(pfn);
+  }
+
+  /** mm_page_alloc_extfrag: in 6.18 the page has left (claim) or leaves now (steal); in 6.1 it only changes lists. */
+  #fallback(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number, packed: number): void {
+    const { pages, rules } = this.mm;
+    const fallbackOrder = packed & 0xff;
+    const changesOwner = packed >>> 16 !== 0;
+    if (rules.steal_fallback) {
+      this.#moveForSteal(zone, cpu, pfn, fallbackOrder, migratetype, changesOwner);
+      return;
+    }
+    const chunk = pages.buddyHead(pfn);
+    if (chunk < 0) return;
+    const chunkOrder = pages.buddyOrder(chunk);
+    if (fallbackOrder >= PAGEBLOCK_ORDER) {
+      const old = pages.listType(chunk, chunkOrder);
+      zone.remove(chunk, chunkOrder, old);
+      zone.addHead(chunk, chunkOrder, migratetype);
+      setBlockTypes(zone, chunk, chunkOrder, migratetype);
+    }
+    this.refills.fallbackStep(cpu);
+    takeFromChunk(this.mm, zone, cpu, pfn, order, chunk, chunkOrder);
+    this.knowledge.forget(pfn, order);
+    if (pcpAllowedOrder(order)) this.#appendToPcp(zone, cpu, pfn, order, migratetype);
+    else pages.state[pages.node(pfn, order)] = (PageKind.parked << 4) | order;
+  }
+
+  #moveForSteal(
+    zone: Zone,
+    cpu: number,
+    pfn: number,
+    chunkOrder: number,
+    migratetype: number,
+    changesOwner: boolean,
+  ): void {
+    const { pages } = this.mm;
+    const chunk = pages.buddyHead(pfn);
+    if (chunk < 0) return;
+    if (chunkOrder < PAGEBLOCK_ORDER && changesOwner && zoneSpansBlock(zone, pfn)) {
+      moveFreePages(this.mm, zone, cpu, blockStart(pfn), migratetype);
+    } else {
+      const order = pages.buddyOrder(chunk);
+      zone.remove(chunk, order, pages.listType(chunk, order));
+      zone.addTail(chunk, order, migratetype);
+    }
+    if (changesOwner) pages.blockType[pfn >>> PAGEBLOCK_ORDER] = migratetype;
+  }
+}
