@@ -84,6 +84,11 @@ export class StringTable {
     return number;
   }
 
+  /** Number of a string that was interned before. */
+  find(text: string): number | undefined {
+    return this.#index.get(text);
+  }
+
   get(number: number): string {
     return this.strings[number] ?? '';
   }
