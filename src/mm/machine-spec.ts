@@ -19,9 +19,11 @@ export interface MachineSpec {
   readonly cpu_nodes: readonly number[];
   /** distance[from][to], 10 = local */
   readonly node_distances: readonly (readonly number[])[];
-  /** ascending node, then ascending index; populated zones only */
+  /** ascending node, then ascending index; populated zones, and empty ones that memory may be added to */
   readonly zones: readonly ZoneSpec[];
   /** data cache of one CPU (its slice of shared levels); decides FREE_HIGH_BATCH, model: page-allocator 3.3 */
   readonly cpu_cache_bytes: number;
   readonly thp: boolean;
+  /** end of the PFNs that may be brought online later; without it the end of the last zone. model: page-allocator 2.4 */
+  readonly max_pfn?: number;
 }

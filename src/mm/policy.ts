@@ -237,7 +237,7 @@ export const KNOBS = {
     100_000,
     'rounds',
     'page-allocator 4.9',
-    'bound on the rounds of a request that may not fail; the model stops it there and reports it',
+    'bound on the rounds of one request; where the kernel would go on forever (NOFAIL, NOFS), the model stops and reports it',
   ),
 
   'bulk.mark_excludes_filled': boolean(
@@ -267,7 +267,23 @@ export const KNOBS = {
   'compaction.async_order9_any': boolean(
     false,
     'page-allocator 10a.5',
-    'asynchronous compaction for order 9 takes Movable blocks whatever the type of the request (7.1+)',
+    'direct compaction for order 9 takes Movable blocks whatever the type of the request, and CMA blocks only for requests that may use them (7.1+)',
+  ),
+  'compaction.folios': boolean(
+    true,
+    'page-allocator 5',
+    'compaction moves folios smaller than what it compacts for and keeps targets by order; off: single pages only (6.1)',
+  ),
+  'compaction.capture_movable': boolean(
+    true,
+    'page-allocator 3.6 step 2a',
+    'a movable request may capture a chunk below pageblock order out of a movable block (after 6.1)',
+  ),
+  'compaction.proactive_marks': choice(
+    'half_low',
+    ['fixed_10', 'half_low'],
+    'page-allocator 5',
+    'distance of the proactive high mark from the low one: 10 with low at least 5 (6.1), or 10 but at most half of low',
   ),
   'compaction.extfrag_threshold': number(500, 0, 1_000, '1/1000', 'page-allocator 5', 'vm.extfrag_threshold'),
   'compaction.proactiveness': number(20, 0, 100, '%', 'page-allocator 5', 'vm.compaction_proactiveness'),
@@ -289,6 +305,20 @@ export const KNOBS = {
   ),
 
   'reclaim.swap': boolean(false, 'gfp C12', 'anonymous pages can be swapped out'),
+  'reclaim.swappiness': number(
+    60,
+    0,
+    200,
+    '1/200',
+    'gfp C12',
+    'vm.swappiness: share of the pages looked at that are anonymous, where they can be swapped out',
+  ),
+  'reclaim.lru_kind': choice(
+    'by_gfp',
+    ['by_gfp', 'file', 'anon'],
+    'gfp C12',
+    'what movable pages are taken for: page cache or anonymous memory as their gfp flags suggest, or all the same',
+  ),
   'reclaim.reclaimable_percent': number(
     100,
     0,

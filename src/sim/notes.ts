@@ -4,8 +4,10 @@
  */
 export const NOTE_MEANINGS = {
   frees_from_before_trace: 'frees of pages that were in use before the trace began',
-  untraced_allocations: 'frees of pages that no event allocated: bulk allocation, compaction targets, lost events',
-  untraced_takes: 'pages that left a per-CPU list without an event, seen because a page below them was handed out',
+  untraced_allocations:
+    'frees of pages that no event allocated: bulk allocation, compaction targets, lost events',
+  untraced_takes:
+    'pages that left a per-CPU list without an event, seen because a page below them was handed out',
   implied_frees: 'allocations of pages that the replay held to be in use: their free was not in the trace',
   silent_frees: 'pages that a refill or drain shows to be free although no event freed them',
   partial_frees: 'frees of a part of an allocation (split pages, large folios)',
@@ -24,7 +26,8 @@ export const NOTE_MEANINGS = {
   skipped_by_time: 'events outside --from and --to',
   not_modelled: 'events of kinds that are read but not yet modelled (slab, memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
-  refills_without_event: 'allocations taken from the buddy lists of the model because no refill event was recorded',
+  refills_without_event:
+    'allocations taken from the buddy lists of the model because no refill event was recorded',
 } as const;
 export type NoteName = keyof typeof NOTE_MEANINGS;
 

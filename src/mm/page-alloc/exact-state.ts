@@ -4,7 +4,7 @@
  * model: page-allocator 8.17
  */
 import { invariant } from '../invariant.js';
-import { MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, type ZoneIndex } from '../types.js';
+import { MIGRATE_PCPTYPES, MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, type ZoneIndex } from '../types.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { pcpListOrder, pcpListType } from './per-cpu-pages.js';
@@ -123,11 +123,19 @@ function loadPcp(mm: PageAllocator, zone: Zone, from: ExactPcp): void {
     const order = pcpListOrder(index);
     for (const pfn of pfns) {
       pcp.lists[index]!.pushTail(pfn);
-      // The type that 6.1 remembers is not in a dump: it is the list's, which for order 9 does not tell two types apart.
-      const cached = order < PAGEBLOCK_ORDER ? pcpListType(index) : blockType[pfn >>> PAGEBLOCK_ORDER]!;
+      const cached = rememberedType(index, order, blockType[pfn >>> PAGEBLOCK_ORDER]!);
       state[mm.pages.node(pfn, order)] = ((PageKind.pcp + cached) << 4) | order;
     }
   }
+}
+
+/**
+ * The type that 6.1 remembers of a page on a per-CPU list is not in a dump. It is the list's, except where one list holds
+ * several: the first order-9 list (two types), and the Movable lists (pages of HighAtomic and CMA blocks, too). There it
+ * is taken to be the block's, as it is for every page that came by a free.
+ */
+function rememberedType(index: number, order: number, blockType: number): number {
+  return order >= PAGEBLOCK_ORDER || blockType >= MIGRATE_PCPTYPES ? blockType : pcpListType(index);
 }
 
 /** Reads the allocator's state out in the form of a dump. */

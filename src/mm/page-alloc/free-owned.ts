@@ -4,8 +4,8 @@
  * model: page-allocator 3.1, 8.6
  */
 import { MAX_PAGE_ORDER } from '../types.js';
-import { addMovable } from './alloc-pages.js';
 import { freePagesOf } from './free-pages.js';
+import { addMovable } from './in-use.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 
@@ -73,6 +73,7 @@ export function splitOwned(
   kind: number,
 ): void {
   const { pages } = mm;
+  if (kind === PageKind.lru && mm.lru !== null) mm.lru.split(mm.zoneOf(head), head, order, pieceOrder);
   pages.state[pages.node(head, order)] = 0;
   for (let piece = head; piece < head + (1 << order); piece += 1 << pieceOrder)
     pages.state[pages.node(piece, pieceOrder)] = (kind << 4) | pieceOrder;

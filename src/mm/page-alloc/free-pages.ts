@@ -2,7 +2,7 @@
  * Freeing: to the CPU's list where the order has one, with a drain when it overflows; else to the buddy lists.
  * model: page-allocator 3.1-3.5
  */
-import { MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER, ZoneIndex } from '../types.js';
+import { MAX_RECLAIM_RETRIES, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER, ZoneIndex } from '../types.js';
 import { freeOnePage, freeToBuddy } from './buddy.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
@@ -39,8 +39,16 @@ function drainOverflow(mm: PageAllocator, zone: Zone, cpu: number, pages: number
   if (
     zone.flags & ZONE_BELOW_HIGH &&
     zoneWatermarkOk(zone, mm.rules, 0, boostedMark(zone, WMARK_HIGH), ZoneIndex.movable, 0)
-  )
+  ) {
     zone.flags &= ~ZONE_BELOW_HIGH;
+    // Requests may go to another node, so nobody would notice that reclaim of a hopeless one works again.
+    const node = mm.nodes[zone.node]!;
+    if (
+      node.kswapd_failures >= MAX_RECLAIM_RETRIES &&
+      mm.nodes.some(({ node: id, zones }) => id > zone.node && zones.length > 0)
+    )
+      node.kswapd_failures = 0;
+  }
 }
 
 /** One drain, or chunks of batch that each start again at `index`: what the policy says of overflow and decay. */

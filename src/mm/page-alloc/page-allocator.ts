@@ -6,7 +6,11 @@
 import { InvariantError } from '../invariant.js';
 import type { MachineSpec } from '../machine-spec.js';
 import type { Policy } from '../policy.js';
-import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
+import { CompactionState } from '../reclaim/compaction-state.js';
+import type { KswapdRunState } from '../reclaim/kswapd.js';
+import { LRU_HEADS_PER_ZONE, type LruLists } from '../reclaim/lru.js';
+import { MAX_NR_ZONES, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
+import { newVmEvents } from '../vmstat.js';
 import { wakeKswapdOf } from './kswapd-wake.js';
 import { NO_ZONE, PageMap, STRADDLED } from './page-map.js';
 import { type Rules, rulesOf } from './rules.js';
@@ -26,6 +30,8 @@ export interface PageAllocTracer {
 /** A direct compaction that waits for a free chunk. model: page-allocator 3.6, step 2a */
 export interface CaptureControl {
   takes(zone: Zone, pfn: number, order: number, migratetype: number): boolean;
+  /** whether it has what it waits for, out of this zone */
+  taken(zone: Zone): boolean;
 }
 
 /** What the allocator asks of the machine's background: it never runs anything itself. */
@@ -45,6 +51,39 @@ export interface NodeState {
   kswapd_highest_zone: number;
   /** runs without any reclaim; 16 make the node hopeless */
   kswapd_failures: number;
+  /** order and zone that a kswapd in its short nap would go on with; -1 when it does not nap */
+  kswapd_nap_order: number;
+  kswapd_nap_zone: number;
+  kcompactd_awake: boolean;
+  kcompactd_order: number;
+  kcompactd_highest_zone: number;
+  /** a kswapd run that has begun and not ended */
+  kswapd_run: KswapdRunState | null;
+  /** stat thresholds to go back to when kswapd sleeps; null while it does */
+  usual_thresholds: readonly number[] | null;
+}
+
+/** What the current task may do; the machine's context stack sets it. model: gfp A6 */
+export interface TaskState {
+  /** reclaim on its behalf is under way: it may use all reserves and never reclaims itself */
+  readonly pf_memalloc: boolean;
+  /** chosen by the OOM killer: it may use part of the reserves */
+  readonly oom_victim: boolean;
+  /** realtime or deadline task, in task context */
+  readonly rt: boolean;
+}
+
+/** What the OOM killer would be told. */
+export interface OomRequest {
+  readonly gfp: number;
+  readonly order: number;
+  readonly node: number;
+}
+
+/** Slab caches that can be shrunk; the page reclaim calls it after each node's lists. model: gfp C2 */
+export interface Shrinkers {
+  /** @returns pages that went back to the allocator */
+  shrinkSlab(gfp: number, node: number, priority: number): number;
 }
 
 export class PageAllocator {
@@ -53,12 +92,26 @@ export class PageAllocator {
   readonly nodes: NodeState[];
   readonly rules: Rules;
   readonly nr_cpus: number;
+  /** CPUs that are not online now; owned by cpu-hotplug */
+  readonly offline_cpus = new Set<number>();
   zonelists: Zonelists;
   /** page grouping by mobility; off on tiny machines. model: page-allocator 2.6 */
   grouping = true;
   tracer: PageAllocTracer | null = null;
   capture: CaptureControl | null = null;
   background: Background | null = null;
+  /** pages of 2^order moved to another place; their owner now holds them there */
+  onMigrate: ((from: number, to: number, order: number) => void) | null = null;
+  /** the owner of 2^order pages has lost them to reclaim */
+  onReclaim: ((pfn: number, order: number) => void) | null = null;
+  /** lets a victim go; returns the pages that it freed. Without it an out-of-memory request fails. */
+  onOom: ((request: OomRequest) => number) | null = null;
+  /** movable pages in the order of their age; null while a run models neither reclaim nor compaction */
+  lru: LruLists | null = null;
+  shrinkers: Shrinkers | null = null;
+  task: TaskState | null = null;
+  readonly compaction: CompactionState;
+  readonly events = newVmEvents();
   /** stage of the removal search while a zone lock is held; owned by rmqueue */
   searchMode = 0;
   pgfree = 0;
@@ -69,8 +122,11 @@ export class PageAllocator {
   ) {
     this.rules = rulesOf(policy);
     this.nr_cpus = spec.cpu_nodes.length;
-    const end = spec.zones.reduce((most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages), 0);
-    this.pages = new PageMap(end, spec.zones.length * HEADS_PER_ZONE);
+    const end = spec.zones.reduce(
+      (most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages),
+      spec.max_pfn ?? 0,
+    );
+    this.pages = new PageMap(end, spec.zones.length * (HEADS_PER_ZONE + LRU_HEADS_PER_ZONE));
     this.zones = spec.zones.map((zone, number) => new Zone(number, zone, this.pages, this.nr_cpus));
     this.nodes = spec.node_distances.map((_, node) => ({
       node,
@@ -79,8 +135,16 @@ export class PageAllocator {
       kswapd_order: 0,
       kswapd_highest_zone: 0,
       kswapd_failures: 0,
+      kswapd_nap_order: -1,
+      kswapd_nap_zone: 0,
+      kcompactd_awake: false,
+      kcompactd_order: 0,
+      kcompactd_highest_zone: MAX_NR_ZONES - 1,
+      kswapd_run: null,
+      usual_thresholds: null,
     }));
     this.zonelists = buildZonelists(this.zones, spec.node_distances, spec.cpu_nodes);
+    this.compaction = new CompactionState(this.zones, this.pages.nr_pageblocks);
     for (const zone of this.zones) this.claimBlocks(zone, zone.start_pfn, zone.end_pfn);
   }
 

@@ -28,6 +28,8 @@ export class PerCpuPages {
   alloc_factor = 0;
   free_count = 0;
   flags = 0;
+  /** ticks of the vmstat worker until an idle list of a remote node is drained. model: page-allocator 3.9 */
+  expire = 0;
   /** NR_FREE_PAGES changes of this CPU that are not yet in the zone's counter */
   nr_free_diff = 0;
 }

@@ -49,7 +49,8 @@ export class PfnDeque {
   removeAt(index: number): void {
     const mask = this.#ring.length - 1;
     if (index > this.length >> 1) {
-      for (let i = index; i < this.length - 1; i++) this.#ring[(this.#head + i) & mask] = this.#ring[(this.#head + i + 1) & mask]!;
+      for (let i = index; i < this.length - 1; i++)
+        this.#ring[(this.#head + i) & mask] = this.#ring[(this.#head + i + 1) & mask]!;
       this.length--;
       return;
     }

@@ -1,13 +1,16 @@
 /**
  * What a request does when the fast attempt found nothing.
- * model: page-allocator 4.9, 10a.4
+ *
+ * The two loops are those of kernels until 7.0 and from 7.1 on; their steps are in files of their own. Everything here
+ * is decision: without movable pages to reclaim (`mm.lru` is null) the steps find nothing to do, and a request that may
+ * not reclaim never gets that far.
+ * model: page-allocator 4.9, 10a.4; gfp A8
  */
-import { GFP_DIRECT_RECLAIM_BIT } from '../gfp.js';
-import { slowFlags } from './alloc-pages.js';
-import { getPageFromFreelist } from './freelist-walk.js';
-import { wakeAllKswapds } from './kswapd-wake.js';
 import type { PageAllocator } from './page-allocator.js';
-import { ALLOC_CPUSET, ALLOC_KSWAPD } from './watermark.js';
+import { compactFirstRound } from './slow-path-compact-first.js';
+import { twoAttempts } from './slow-path-two-attempts.js';
+import { SlowRequest } from './slow-request.js';
+import { ALLOC_MIN_RESERVE } from './watermark.js';
 import type { Zone } from './zone.js';
 
 export function slowPath(
@@ -19,17 +22,13 @@ export function slowPath(
   migratetype: number,
   highestZone: number,
 ): number {
-  const flags = slowFlags(mm, gfp, order, migratetype);
-  if (flags & ALLOC_KSWAPD) wakeAllKswapds(mm, zones, gfp, order, highestZone);
-  let pfn = getPageFromFreelist(mm, zones, cpu, gfp, order, migratetype, highestZone, flags);
-  if (pfn >= 0) return pfn;
-  if (
-    (gfp & GFP_DIRECT_RECLAIM_BIT) === 0 &&
-    mm.policy['slowpath.loop'] === 'compact_first_round' &&
-    flags & ALLOC_CPUSET
-  )
-    return -1;
-  if (flags & ALLOC_KSWAPD) wakeAllKswapds(mm, zones, gfp, order, highestZone);
-  pfn = getPageFromFreelist(mm, zones, cpu, gfp, order, migratetype, highestZone, flags);
+  const request = new SlowRequest(mm, zones, cpu, gfp, order, migratetype, highestZone);
+  const loop = mm.policy['slowpath.loop'] === 'compact_first_round' ? compactFirstRound : twoAttempts;
+  let pfn = loop(request, true);
+  // Who may not fail gets half of the reserve once per lap, not all of it: that would only end in a deeper hole.
+  while (pfn < 0 && request.noFail && request.mayReclaim && !request.bounded) {
+    pfn = request.attempt(ALLOC_MIN_RESERVE);
+    if (pfn < 0) pfn = loop(request, false);
+  }
   return pfn;
 }

@@ -3,7 +3,6 @@
  *
  * The rest of the chunk goes back as the kernel's own removal puts it: halves, from the largest down, at the head.
  */
-import type { PageAllocator } from './page-allocator.js';
 import { isPcp } from './page-map.js';
 import { pcpListOrder } from './per-cpu-pages.js';
 import type { Zone } from './zone.js';
@@ -14,7 +13,6 @@ import type { Zone } from './zone.js';
  * @param chunk first page of the chunk, @param chunkOrder its order, at least `order`
  */
 export function takeFromChunk(
-  mm: PageAllocator,
   zone: Zone,
   cpu: number,
   pfn: number,
@@ -55,7 +53,8 @@ export function findOnPcp(zone: Zone, pfn: number, order: number, nearCpu: numbe
       if (pcpListOrder(index) !== order) continue;
       const list = lists[index]!;
       // Nearly always it is the one to be drained, or the one to be handed out.
-      if (list.length > 0 && list.at(list.length - 1) === pfn) return { cpu, index, position: list.length - 1 };
+      if (list.length > 0 && list.at(list.length - 1) === pfn)
+        return { cpu, index, position: list.length - 1 };
       const position = list.indexOf(pfn);
       if (position >= 0) return { cpu, index, position };
     }

@@ -18,7 +18,15 @@ export interface BurstTally {
 }
 
 export function emptyTally(): BurstTally {
-  return { observed: 0, observed_size_predicted: 0, expected_not_seen: 0, known: 0, size_predicted: 0, pfn_predicted: 0, unordered: 0 };
+  return {
+    observed: 0,
+    observed_size_predicted: 0,
+    expected_not_seen: 0,
+    known: 0,
+    size_predicted: 0,
+    pfn_predicted: 0,
+    unordered: 0,
+  };
 }
 
 /** A miss, kept for the report. */

@@ -113,7 +113,8 @@ export class DrainPredictor {
   /** One chunk is drained; `place` is where the model has it, null if on no per-CPU list. */
   step(zone: Zone, cpu: number, pfn: number, order: number, place: PcpPlace | null): void {
     const drain = this.#current(zone, cpu);
-    if (drain.drained === 0 && drain.cause === 'none' && drain.expected === 0) drain.wrong = 'the model expects no drain';
+    if (drain.drained === 0 && drain.cause === 'none' && drain.expected === 0)
+      drain.wrong = 'the model expects no drain';
     drain.drained += 1 << order;
     const at = this.#advanceWalk(drain, cpu);
     const list = at < 0 ? undefined : zone.pcps[cpu]!.lists[at];
@@ -178,7 +179,8 @@ export class DrainPredictor {
 
   #settle(drain: Drain, cpu: number): void {
     const overshoot = (1 << pcpListOrder(NR_PCP_LISTS - 1)) - 1;
-    const rightSize = drain.drained >= drain.expected && drain.left <= 0 && drain.drained - drain.expected <= overshoot;
+    const rightSize =
+      drain.drained >= drain.expected && drain.left <= 0 && drain.drained - drain.expected <= overshoot;
     if (!rightSize) this.#resynchronise(drain, cpu);
     if (drain.drained === 0) {
       this.tally.expected_not_seen++;
@@ -210,7 +212,8 @@ export class DrainPredictor {
     const pcp = drain.zone.pcps[cpu]!;
     const before = pcp.count + drain.drained;
     if (drain.drained === 0) pcp.high = Math.max(pcp.high, Math.min(pcp.count + 1, pcp.high_max));
-    else if (drain.cause === 'none' || drain.expected === 0) pcp.high = Math.max(pcp.high_min, Math.min(pcp.high, before));
+    else if (drain.cause === 'none' || drain.expected === 0)
+      pcp.high = Math.max(pcp.high_min, Math.min(pcp.high, before));
     if (drain.cause === 'free' && drain.drained > pcp.batch) pcp.free_count = drain.drained;
   }
 }

@@ -7,20 +7,21 @@
  * out; if the trace does so, that is an illegal PFN.
  * model: page-allocator 8
  */
-import { gfpMigratetype, GFP_MOVABLE_BIT } from '../../mm/gfp.js';
+import { GFP_MOVABLE_BIT, gfpMigratetype } from '../../mm/gfp.js';
 import { addMovable, markAllocated } from '../../mm/page-alloc/alloc-pages.js';
 import { freeOnePage, freeToBuddy, setBlockTypes } from '../../mm/page-alloc/buddy.js';
 import { releaseOwner } from '../../mm/page-alloc/free-owned.js';
-import { blockStart, moveFreePages, zoneSpansBlock } from '../../mm/page-alloc/pageblock.js';
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { isBuddy, isPcp, PageKind } from '../../mm/page-alloc/page-map.js';
-import { pcpAllowedOrder, pcpListIndex, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
+import { blockStart, moveFreePages, zoneSpansBlock } from '../../mm/page-alloc/pageblock.js';
 import { noteAllocation } from '../../mm/page-alloc/pcp-tuning.js';
+import { pcpAllowedOrder, pcpListIndex, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
 import { findOnPcp, takeFromChunk, takeFromPcp } from '../../mm/page-alloc/take-pfn.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 import type { Notes } from '../notes.js';
+import { Outcome, type Tallies } from '../tallies.js';
 import { DrainPredictor } from './drain-predictor.js';
 import { RefillPredictor } from './refill-predictor.js';
 import type { StartKnowledge } from './start-knowledge.js';
@@ -60,6 +61,7 @@ export class PinnedReplay {
     readonly mm: PageAllocator,
     readonly knowledge: StartKnowledge,
     readonly notes: Notes,
+    readonly tallies: Tallies | null = null,
   ) {
     this.refills = new RefillPredictor(mm, knowledge);
     this.drains = new DrainPredictor(mm, knowledge);
@@ -90,8 +92,10 @@ export class PinnedReplay {
     }
     if (op > Op.free && op < Op.obs_refill) {
       this.notes.add('not_modelled');
+      this.tallies?.event(op, batch.ctx[i]!, Outcome.not_replayed);
       return;
     }
+    this.#tally(batch, i, op);
     const cpu = this.#cpu(batch.cpu[i]!);
     this.drains.advance(cpu, ts);
     if (batch.flags[i]! & EventFlag.failed) {
@@ -116,7 +120,14 @@ export class PinnedReplay {
         break;
       case Op.obs_refill:
         this.drains.close(cpu);
-        this.#leaveBuddy(zone, cpu, pfn, order, batch.migratetype[i]!, (batch.flags[i]! & EventFlag.refill) !== 0);
+        this.#leaveBuddy(
+          zone,
+          cpu,
+          pfn,
+          order,
+          batch.migratetype[i]!,
+          (batch.flags[i]! & EventFlag.refill) !== 0,
+        );
         break;
       case Op.obs_drain:
         this.refills.close(cpu);
@@ -129,6 +140,14 @@ export class PinnedReplay {
     }
   }
 
+  #tally(batch: EventBatch, i: number, op: number): void {
+    if (this.tallies === null || op >= Op.obs_refill) return;
+    const failed = (batch.flags[i]! & EventFlag.failed) !== 0;
+    this.tallies.event(op, batch.ctx[i]!, failed ? Outcome.failed : Outcome.ok);
+    if (op === Op.alloc)
+      this.tallies.allocation(gfpMigratetype(batch.gfp[i]!), batch.ctx[i]!, batch.order[i]!, failed ? 1 : 0);
+  }
+
   #cpu(cpu: number): number {
     if (cpu < this.mm.nr_cpus) return cpu;
     this.notes.add('cpus_outside_machine');
@@ -136,14 +155,21 @@ export class PinnedReplay {
   }
 
   /** mm_page_alloc_zone_locked: a chunk leaves the buddy lists, for a per-CPU list or for the caller. */
-  #leaveBuddy(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number, refill: boolean): void {
+  #leaveBuddy(
+    zone: Zone,
+    cpu: number,
+    pfn: number,
+    order: number,
+    migratetype: number,
+    refill: boolean,
+  ): void {
     this.#learnBlockType(zone, cpu, pfn, migratetype);
     const chunk = this.mm.pages.buddyHead(pfn);
     this.refills.step(zone, cpu, pfn, order, migratetype, refill, chunk);
     if (chunk < 0) {
       if (!this.#takeFromElsewhere(zone, cpu, pfn, order)) this.notes.add('silent_frees', 1 << order);
     } else {
-      takeFromChunk(this.mm, zone, cpu, pfn, order, chunk, this.mm.pages.buddyOrder(chunk));
+      takeFromChunk(zone, cpu, pfn, order, chunk, this.mm.pages.buddyOrder(chunk));
       this.knowledge.forget(pfn, order);
     }
     if (refill) this.#appendToPcp(zone, cpu, pfn, order, migratetype);
@@ -169,7 +195,11 @@ export class PinnedReplay {
       const old = pages.listType(chunk, order);
       zone.remove(chunk, order, old);
       zone.addTail(chunk, order, migratetype);
-      pages.blockType.fill(migratetype, chunk >>> PAGEBLOCK_ORDER, (chunk + (1 << order)) >>> PAGEBLOCK_ORDER);
+      pages.blockType.fill(
+        migratetype,
+        chunk >>> PAGEBLOCK_ORDER,
+        (chunk + (1 << order)) >>> PAGEBLOCK_ORDER,
+      );
       return;
     }
     if (zoneSpansBlock(zone, pfn)) moveFreePages(this.mm, zone, cpu, blockStart(pfn), migratetype);
@@ -189,7 +219,8 @@ export class PinnedReplay {
   /** Takes each base page from wherever it is free. @returns false if one was in use */
   #takePagesSingly(zone: Zone, cpu: number, pfn: number, order: number): boolean {
     let allFree = true;
-    for (let page = pfn; page < pfn + (1 << order); page++) if (!this.#takeFreePage(zone, cpu, page)) allFree = false;
+    for (let page = pfn; page < pfn + (1 << order); page++)
+      if (!this.#takeFreePage(zone, cpu, page)) allFree = false;
     if (!allFree) releaseOwner(this.mm, pfn, order);
     return allFree;
   }
@@ -198,7 +229,7 @@ export class PinnedReplay {
     const { pages } = this.mm;
     const chunk = pages.buddyHead(page);
     if (chunk >= 0) {
-      takeFromChunk(this.mm, zone, cpu, page, 0, chunk, pages.buddyOrder(chunk));
+      takeFromChunk(zone, cpu, page, 0, chunk, pages.buddyOrder(chunk));
       this.knowledge.forget(page, 0);
       return true;
     }
@@ -216,7 +247,8 @@ export class PinnedReplay {
       takeFromPcp(zone, place);
       // The rest of a larger entry stays free: as single pages of the buddy lists, for want of better knowledge.
       for (let rest = head; rest < head + (1 << order); rest++)
-        if (rest !== page) freeOnePage(this.mm, zone, cpu, rest, 0, pages.blockType[rest >>> PAGEBLOCK_ORDER]!);
+        if (rest !== page)
+          freeOnePage(this.mm, zone, cpu, rest, 0, pages.blockType[rest >>> PAGEBLOCK_ORDER]!);
       return true;
     }
     return false;
@@ -233,7 +265,13 @@ export class PinnedReplay {
       pages.state[node] = 0;
       this.refills.close(cpu);
     } else if (pcpAllowedOrder(order)) {
-      legal = this.#popPcp(zone, cpu, pfn, order, this.mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable);
+      legal = this.#popPcp(
+        zone,
+        cpu,
+        pfn,
+        order,
+        this.mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable,
+      );
     } else {
       this.refills.close(cpu);
       legal = this.#takeUnannounced(zone, cpu, pfn, order);
@@ -242,7 +280,8 @@ export class PinnedReplay {
       this.legality.legal++;
     } else {
       this.notes.add('implied_frees');
-      if (this.illegal.length < MAX_ILLEGAL) this.illegal.push({ event: this.event, ts_ns: ts, pfn, order, cpu });
+      if (this.illegal.length < MAX_ILLEGAL)
+        this.illegal.push({ event: this.event, ts_ns: ts, pfn, order, cpu });
     }
     markAllocated(this.mm, pfn, order, (gfp & GFP_MOVABLE_BIT) !== 0);
   }
@@ -271,7 +310,9 @@ export class PinnedReplay {
         return true;
       }
     }
-    return this.#takeMisplaced(zone, cpu, pfn, order, migratetype) || this.#takeUnannounced(zone, cpu, pfn, order);
+    return (
+      this.#takeMisplaced(zone, cpu, pfn, order, migratetype) || this.#takeUnannounced(zone, cpu, pfn, order)
+    );
   }
 
   /**
@@ -301,7 +342,7 @@ export class PinnedReplay {
     const chunk = pages.buddyHead(pfn);
     if (chunk >= 0 && pages.buddyOrder(chunk) >= order) {
       this.notes.add('refills_without_event');
-      takeFromChunk(this.mm, zone, cpu, pfn, order, chunk, pages.buddyOrder(chunk));
+      takeFromChunk(zone, cpu, pfn, order, chunk, pages.buddyOrder(chunk));
       this.knowledge.forget(pfn, order);
       return true;
     }
@@ -393,7 +434,7 @@ export class PinnedReplay {
       setBlockTypes(zone, chunk, chunkOrder, migratetype);
     }
     this.refills.fallbackStep(cpu);
-    takeFromChunk(this.mm, zone, cpu, pfn, order, chunk, chunkOrder);
+    takeFromChunk(zone, cpu, pfn, order, chunk, chunkOrder);
     this.knowledge.forget(pfn, order);
     if (pcpAllowedOrder(order)) this.#appendToPcp(zone, cpu, pfn, order, migratetype);
     else pages.state[pages.node(pfn, order)] = (PageKind.parked << 4) | order;

@@ -9,8 +9,8 @@
  */
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../../mm/page-alloc/page-map.js';
-import { pcpAllowedOrder, pcpListIndex, type PerCpuPages } from '../../mm/page-alloc/per-cpu-pages.js';
 import { noteAllocation, refillSize } from '../../mm/page-alloc/pcp-tuning.js';
+import { type PerCpuPages, pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages.js';
 import { takeFromPcp } from '../../mm/page-alloc/take-pfn.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { type BurstMiss, type BurstTally, emptyTally, MAX_MISSES } from './burst-log.js';
@@ -64,7 +64,15 @@ export class RefillPredictor {
    *
    * @param chunk first page of the chunk that held it, -1 if the model has it elsewhere
    */
-  step(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number, refill: boolean, chunk: number): void {
+  step(
+    zone: Zone,
+    cpu: number,
+    pfn: number,
+    order: number,
+    migratetype: number,
+    refill: boolean,
+    chunk: number,
+  ): void {
     let burst = this.#open[cpu];
     if (burst !== undefined && (burst.zone !== zone || burst.order !== order)) {
       this.close(cpu);
@@ -135,7 +143,12 @@ export class RefillPredictor {
     if (head === chunk && head === pfn) return 'exact';
     const taken = zone.pages.buddyOrder(chunk);
     const sameList = taken === chunkOrder && zone.pages.listType(chunk, taken) === migratetype;
-    if (sameList && chunk === pfn && this.knowledge.isUnordered(head, chunkOrder) && this.knowledge.isUnordered(chunk, taken))
+    if (
+      sameList &&
+      chunk === pfn &&
+      this.knowledge.isUnordered(head, chunkOrder) &&
+      this.knowledge.isUnordered(chunk, taken)
+    )
       return 'unordered';
     // The head did not leave first, so its place was not what the replay took it to be.
     if (sameList) this.knowledge.unlearn(head, chunkOrder);

@@ -21,7 +21,13 @@ import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../../mm/page-alloc/page-map.js';
 import { pcpAllowedOrder, pcpListOrder, pcpListType } from '../../mm/page-alloc/per-cpu-pages.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
-import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
+import {
+  MAX_PAGE_ORDER,
+  MIGRATE_PCPTYPES,
+  Migratetype,
+  PAGEBLOCK_ORDER,
+  PAGEBLOCK_PAGES,
+} from '../../mm/types.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
 import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
 import { AFTER_SNAPSHOT, FIRST_EVENT_MASK, FirstEvent, type TraceScan, UNKNOWN_TYPE } from './trace-scan.js';
@@ -143,7 +149,9 @@ function inferBlockTypes(
     const real = pagetypeinfo?.blocks.find((entry) => entry.node === zone.node && entry.zone === zone.index);
     if (real !== undefined) correctByTotals(blockType, guessed, counts, real.blocks);
   }
-  return [`block types: ${shown} blocks shown by the trace, the others inferred from page contents and block totals`];
+  return [
+    `block types: ${shown} blocks shown by the trace, the others inferred from page contents and block totals`,
+  ];
 }
 
 function isKernelBlock(classes: Uint8Array, block: number): boolean {
@@ -174,7 +182,10 @@ function correctByTotals(
   guessed.sort((a, b) => b.free - a.free || a.block - b.block);
   for (const { block } of guessed) {
     if (counts[Migratetype.unmovable]! <= real[Migratetype.unmovable]!) return;
-    const to = counts[Migratetype.reclaimable]! < real[Migratetype.reclaimable]! ? Migratetype.reclaimable : Migratetype.movable;
+    const to =
+      counts[Migratetype.reclaimable]! < real[Migratetype.reclaimable]!
+        ? Migratetype.reclaimable
+        : Migratetype.movable;
     blockType[block] = to;
     counts[Migratetype.unmovable]!--;
     counts[to]!++;

@@ -6,9 +6,10 @@
  * without that stood on the per-CPU list of that CPU, and those lists are popped at the head and drained at the tail.
  * model: page-allocator 8, 8.17
  */
-import { Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
+
 import { gfpMigratetype } from '../../mm/gfp.js';
 import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages.js';
+import { Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 
 /** What a page's first event was. */

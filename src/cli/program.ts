@@ -1,0 +1,238 @@
+/**
+ * The command line: options, help, and which command they belong to. What a command does is loaded only when it runs.
+ */
+import { Command, Option } from 'commander';
+import { toolVersion } from '../config/tool-version.js';
+import { printable } from '../report/sanitize.js';
+import type { ImportOptions } from './commands/import.js';
+import type { PolicyShowOptions } from './commands/policy.js';
+import type { RunOptions } from './commands/run.js';
+import type { SchemaOptions } from './commands/schema.js';
+import type { VerifyOptions } from './commands/verify.js';
+import { EXIT_CODES_HELP } from './exit-codes.js';
+import { oneOf, repeated, share, wholeNumber } from './option-values.js';
+
+interface JsonOption {
+  readonly json?: true;
+}
+
+const DEFAULT_MAX_ERRORS = 20;
+const DEFAULT_SEED = 1;
+const HELP_WIDTH = 100;
+
+const MAIN_EXAMPLES = `Examples:
+  spbsim run workloads/fs-churn                          replay a recording as Linux 6.18 would
+  spbsim run trace.csv --policy mainline-6.1 --memory 8GiB --cpus 4
+  spbsim verify workloads/fs-churn                       how far the model agrees with that kernel
+  spbsim import trace.gz -o trace.csv.gz                 tracefs text to CSV
+  spbsim policy diff mainline-6.1 mainline-7.2           what changed between two kernels
+`;
+
+const RUN_EXAMPLES = `Examples:
+  spbsim run workloads/fs-churn
+  spbsim run workloads/fs-churn --policy mainline-7.2 --set pcp.batch_scale_max=4
+  spbsim run trace.csv.gz --memory 256GiB --nodes 2 --cpus 64 --map
+  spbsim run workloads/fs-churn --mode pinned --check --series 200ms
+  spbsim run trace.csv --json | jq '.vmstat.compact_stall'
+`;
+
+const IMPORT_EXAMPLES = `Examples:
+  spbsim import recording/trace.gz -o trace.csv.gz
+  spbsim import trace.txt --kernel 6.1 -o - | head
+`;
+
+const VERIFY_EXAMPLES = `Examples:
+  spbsim verify workloads/fs-churn
+  spbsim verify oracle/7.2.12/mixed_orders-12.jsonl.xz
+  spbsim verify workloads/fs-churn --min-agreement 99.9% --json     exit 1 below it
+`;
+
+const POLICY_EXAMPLES = `Examples:
+  spbsim policy list
+  spbsim policy show mainline-7.2 --docs                 every knob with what it means
+  spbsim policy show mainline-6.18 > mine.yaml           a file to change and give to run --policy
+  spbsim policy diff mainline-6.18 mine.yaml
+`;
+
+const SCHEMA_EXAMPLES = `Examples:
+  spbsim schema result                                   JSON schema of run --json
+  spbsim schema verify                                   JSON schema of verify --json
+`;
+
+function setOption(): Option {
+  return new Option('--set <knob=value>', 'change one knob of the policy (repeatable)')
+    .argParser(repeated)
+    .default([], 'none');
+}
+
+function maxErrorsOption(): Option {
+  return new Option('--max-errors <n>', 'stop after so many invalid rows')
+    .argParser(wholeNumber('--max-errors', 1))
+    .default(DEFAULT_MAX_ERRORS);
+}
+
+function addRun(program: Command): void {
+  program
+    .command('run')
+    .summary('replay traces and show what the policy makes of memory')
+    .description('Replays traces (CSV, tracefs text, recordings) against a policy and reports fragmentation.')
+    .argument('<trace...>', 'trace files or recording directories; - is stdin')
+    .option('-p, --policy <name|file>', 'preset or policy file (default: mainline-6.18)')
+    .addOption(setOption())
+    .option('-m, --machine <file>', 'machine file; without one the recording says, or 4 GiB is assumed')
+    .option('--memory <size>', 'a machine of this size, such as 256GiB')
+    .addOption(new Option('--nodes <n>', 'its NUMA nodes').argParser(wholeNumber('--nodes', 1)))
+    .addOption(new Option('--cpus <n>', 'its CPUs').argParser(wholeNumber('--cpus', 1)))
+    .addOption(
+      new Option('--mode <mode>', 'free: the policy decides each PFN; pinned: recorded PFNs are taken')
+        .argParser(oneOf('--mode', ['free', 'pinned']))
+        .default('free'),
+    )
+    .option('--from <time>', 'start at this time of the trace, such as 1.5s')
+    .option('--to <time>', 'end at this time of the trace')
+    .option('--series <interval>', 'sample fragmentation at this interval, such as 1s')
+    .option('--json', 'print the result document (see: spbsim schema result)')
+    .option('--proc', "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo")
+    .option('--map', 'add a map with one glyph per pageblock')
+    .option('--check', "check the model's invariants after every event (slow)")
+    .addOption(maxErrorsOption())
+    .option('--skip-invalid', 'leave invalid rows out and count them')
+    .addOption(
+      new Option('--seed <n>', 'seed of the random numbers')
+        .argParser(wholeNumber('--seed', 0))
+        .default(DEFAULT_SEED),
+    )
+    .addHelpText('before', RUN_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (inputs: string[], options: RunOptions) =>
+      (await import('./commands/run.js')).runCommand(inputs, options),
+    );
+}
+
+function addImport(program: Command): void {
+  program
+    .command('import')
+    .summary('make a trace CSV of a recorded trace')
+    .description('Reads any trace that run can read and writes it as trace CSV, version 1.')
+    .argument('<input>', 'trace file or recording directory; - is stdin')
+    .requiredOption('-o, --output <file>', 'FILE.csv or FILE.csv.gz; - is stdout')
+    .addOption(
+      new Option('--kernel <version>', 'kernel that recorded it, where the trace does not say').argParser(
+        oneOf('--kernel', ['6.1', '6.18', '7.2']),
+      ),
+    )
+    .addOption(maxErrorsOption())
+    .option('--skip-invalid', 'leave invalid rows out and count them')
+    .addHelpText('before', IMPORT_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (input: string, options: ImportOptions) =>
+      (await import('./commands/import.js')).importCommand(input, options),
+    );
+}
+
+function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .summary('compare the model with what a real kernel did')
+    .description(
+      'Replays a recording or an oracle run and compares PFNs, lists and tables with the real ones.',
+    )
+    .argument('<input>', 'recording directory, or oracle run (.jsonl, .jsonl.xz)')
+    .option('-p, --policy <name|file>', "preset or policy file (default: that of the recording's kernel)")
+    .addOption(setOption())
+    .option('--json', 'print the verification document (see: spbsim schema verify)')
+    .addOption(
+      new Option(
+        '--min-agreement <x>',
+        'exit 1 below it, such as 0.999 or 99.9% (default: an oracle run must agree fully)',
+      ).argParser(share('--min-agreement')),
+    )
+    .option('--check', "check the model's invariants after every event (slow)")
+    .addHelpText('before', VERIFY_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (input: string, options: VerifyOptions) =>
+      (await import('./commands/verify.js')).verifyCommand(input, options),
+    );
+}
+
+function addPolicy(program: Command): void {
+  const policy = program
+    .command('policy')
+    .summary('list, show and compare policies')
+    .description('Policies are sets of named knobs; every rule that a kernel version changes is one.')
+    .addHelpText('before', POLICY_EXAMPLES);
+  policy
+    .command('list')
+    .description('the presets')
+    .option('--json', 'as JSON')
+    .action(async (options: JsonOption) => (await import('./commands/policy.js')).policyListCommand(options));
+  policy
+    .command('show')
+    .description('all knobs of a policy, as a policy file')
+    .argument('[name]', 'preset or policy file (default: mainline-6.18)')
+    .addOption(setOption())
+    .option('--docs', 'say what each knob means and takes')
+    .option('--json', 'as JSON')
+    .action(async (name: string | undefined, options: PolicyShowOptions) =>
+      (await import('./commands/policy.js')).policyShowCommand(name, options),
+    );
+  policy
+    .command('diff')
+    .description('the knobs in which two policies differ')
+    .argument('<a>', 'preset or policy file')
+    .argument('<b>', 'preset or policy file')
+    .option('--json', 'as JSON')
+    .action(async (a: string, b: string, options: JsonOption) =>
+      (await import('./commands/policy.js')).policyDiffCommand(a, b, options),
+    );
+}
+
+function addSchema(program: Command): void {
+  program
+    .command('schema')
+    .summary('print the JSON schema of what --json prints')
+    .description('Prints the JSON schema of a document.')
+    .argument('[document]', 'result or verify', oneOf('schema', ['result', 'verify']), 'result')
+    .option('--write-all <directory>', 'write the schemas of all documents there instead')
+    .addHelpText('before', SCHEMA_EXAMPLES)
+    .action(async (name: 'result' | 'verify', options: SchemaOptions) =>
+      (await import('./commands/schema.js')).schemaCommand(name, options),
+    );
+}
+
+/** Of a terminal its width, but lines longer than 100 are hard to read; elsewhere the width of all our output. */
+function helpWidth(): number {
+  return Math.min(process.stdout.isTTY ? process.stdout.columns : HELP_WIDTH, HELP_WIDTH);
+}
+
+function printableLine(text: string): string {
+  return `${printable(text.trimEnd())}\n`;
+}
+
+/** The whole command line. Commander throws instead of exiting, so that one place decides about exit codes. */
+export function createProgram(): Command {
+  const program = new Command('spbsim')
+    .configureOutput({
+      getOutHelpWidth: helpWidth,
+      getErrHelpWidth: helpWidth,
+      // One line, like every other message of ours.
+      outputError: (text, write) =>
+        write(
+          printableLine(
+            text.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/, '; did you mean $1?'),
+          ),
+        ),
+    })
+    .description("Replays kernel memory-allocation traces against a model of Linux mm's page allocator.")
+    .version(toolVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .addHelpText('before', MAIN_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .exitOverride();
+  addRun(program);
+  addImport(program);
+  addVerify(program);
+  addPolicy(program);
+  addSchema(program);
+  return program;
+}

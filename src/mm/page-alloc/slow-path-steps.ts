@@ -1,0 +1,65 @@
+/**
+ * The steps of a slow-path round that both loops share.
+ * model: page-allocator 4.9 steps 6, 7, 9-12
+ */
+import { GFP_NOMEMALLOC_BIT } from '../gfp.js';
+import { CompactResult } from '../reclaim/compaction-suitable.js';
+import { tryToCompactPages } from '../reclaim/direct-compact.js';
+import { tryToFreePages } from '../reclaim/direct-reclaim.js';
+import { drainAllPages } from './drain-all.js';
+import { unreserveHighatomic } from './highatomic.js';
+import { outOfMemory } from './out-of-memory.js';
+import { shouldRetryCompaction, shouldRetryReclaim } from './should-retry.js';
+import type { SlowRequest } from './slow-request.js';
+import { ALLOC_OOM } from './watermark.js';
+
+/**
+ * Reclaims, and tries; where pages came free but none fits, once more after everything that hides on per-CPU lists and
+ * in atomic reserves has been brought out.
+ */
+export function reclaimAndTry(request: SlowRequest): number {
+  const { mm, zones, cpu, gfp, highestZone, migratetype } = request;
+  request.progress = tryToFreePages(mm, zones, cpu, gfp, request.aim, highestZone);
+  if (request.progress === 0) return -1;
+  const pfn = request.attempt();
+  if (pfn >= 0) return pfn;
+  unreserveHighatomic(mm, zones, cpu, migratetype, false);
+  drainAllPages(mm);
+  return request.attempt();
+}
+
+/** Compacts and takes what came of it: a captured chunk, or one from the lists. */
+export function compactAndTry(request: SlowRequest, priority: number): number {
+  const { mm, aim } = request;
+  request.compact_result = CompactResult.skipped;
+  if (aim === 0) return -1;
+  const { result, pfn: captured } = tryToCompactPages(mm, request, aim, request.flags, priority);
+  request.compact_result = result;
+  if (result === CompactResult.skipped) return -1;
+  const counted = result !== CompactResult.deferred || mm.policy['compaction.count_deferred_stalls'];
+  if (counted) mm.events.compact_stall++;
+  const pfn = captured >= 0 ? captured : request.attempt();
+  if (pfn < 0) {
+    if (counted) mm.events.compact_fail++;
+    return -1;
+  }
+  const zone = mm.zoneOf(pfn);
+  mm.compaction.of(zone).blockskip_flush = false;
+  mm.compaction.resetDefer(zone, aim, true);
+  if (counted) mm.events.compact_success++;
+  return pfn;
+}
+
+/** No page after reclaim and compaction: another round, a victim, or the end. */
+export function afterFruitlessRound(request: SlowRequest): 'retry' | number {
+  const { mm, gfp, flags } = request;
+  if (shouldRetryReclaim(request)) return 'retry';
+  if (request.progress > 0 && request.mayCompact && shouldRetryCompaction(request)) return 'retry';
+  if (request.dropNoFragment()) return 'retry';
+  const { pfn, progress } = outOfMemory(request);
+  if (pfn >= 0 || !progress) return pfn;
+  // A victim that has used its reserves must not go on looping.
+  if (mm.task?.oom_victim && (flags & ALLOC_OOM || gfp & GFP_NOMEMALLOC_BIT)) return -1;
+  request.no_progress = 0;
+  return 'retry';
+}

@@ -1,0 +1,117 @@
+/**
+ * Event counters under the names of `/proc/vmstat`, and their listing in the kernel's order.
+ *
+ * The mechanism that a counter belongs to is the only one that raises it: reclaim pgscan and pgsteal, compaction
+ * compact_*, the slow path oom_kill. pgalloc lives with the zones and pgfree with the allocator. Names that begin with
+ * `spbsim_` are the model's own: simulated time spent, and requests that the model had to cut short.
+ * model: page-allocator 6.3, 6.4, 10a.7
+ */
+import type { PageAllocator } from './page-alloc/page-allocator.js';
+import type { Zone } from './page-alloc/zone.js';
+import { MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type ZoneIndex } from './types.js';
+
+/** Suffixes of counters that exist once per kind of zone, by zone index. */
+const ZONE_SUFFIXES = ['dma', 'dma32', 'normal', 'movable'] as const;
+
+/** All events of this file, in the order of 6.4; 7.2 prints the pgscan and pgsteal names among the node counters. */
+const VM_EVENT_NAMES = [
+  'allocstall_dma',
+  'allocstall_dma32',
+  'allocstall_normal',
+  'allocstall_movable',
+  'pgsteal_kswapd',
+  'pgsteal_direct',
+  'pgscan_kswapd',
+  'pgscan_direct',
+  'pgscan_anon',
+  'pgscan_file',
+  'pgsteal_anon',
+  'pgsteal_file',
+  'kswapd_low_wmark_hit_quickly',
+  'kswapd_high_wmark_hit_quickly',
+  'pageoutrun',
+  'pgrotated',
+  'drop_pagecache',
+  'oom_kill',
+  'pgmigrate_success',
+  'pgmigrate_fail',
+  'compact_migrate_scanned',
+  'compact_free_scanned',
+  'compact_isolated',
+  'compact_stall',
+  'compact_fail',
+  'compact_success',
+  'compact_daemon_wake',
+  'compact_daemon_migrate_scanned',
+  'compact_daemon_free_scanned',
+  'spbsim_direct_reclaim_ns',
+  'spbsim_direct_compact_ns',
+  'spbsim_kswapd_ns',
+  'spbsim_kcompactd_ns',
+  'spbsim_slowpath_bounded',
+] as const;
+
+export type VmEventName = (typeof VM_EVENT_NAMES)[number];
+export type VmEvents = Record<VmEventName, number>;
+
+export function newVmEvents(): VmEvents {
+  return Object.fromEntries(VM_EVENT_NAMES.map((name) => [name, 0])) as VmEvents;
+}
+
+/** The allocstall counter of requests whose highest zone is this one. */
+export function allocstallName(zone: ZoneIndex): VmEventName {
+  return `allocstall_${ZONE_SUFFIXES[zone as 0 | 1 | 2 | 3]}`;
+}
+
+/** Simulated time that requests have waited for reclaim and compaction, so far. */
+export function directStallNs(mm: PageAllocator): number {
+  return mm.events.spbsim_direct_reclaim_ns + mm.events.spbsim_direct_compact_ns;
+}
+
+/** Free pages in chunks of at least a pageblock, isolated ones left out. */
+export function freePagesInBlocks(zone: Zone): number {
+  let pages = 0;
+  for (let order = PAGEBLOCK_ORDER; order < NR_PAGE_ORDERS; order++)
+    for (let migratetype = 0; migratetype < MIGRATE_TYPES; migratetype++)
+      if (migratetype !== Migratetype.isolate)
+        pages += zone.listLength[order * MIGRATE_TYPES + migratetype]! << order;
+  return pages;
+}
+
+/** Counters of one zone that the model keeps, in the order of `/proc/zoneinfo`. */
+export function zoneCounters(mm: PageAllocator, zone: Zone): [name: string, value: number][] {
+  const counters: [string, number][] = [
+    ['nr_free_pages', zone.folded_free_pages],
+    ['nr_free_pages_blocks', freePagesInBlocks(zone)],
+  ];
+  if (mm.lru !== null)
+    counters.push(
+      ['nr_zone_inactive_anon', mm.lru.anonPages(zone)],
+      ['nr_zone_inactive_file', mm.lru.filePages(zone)],
+    );
+  counters.push(['nr_free_cma', zone.nr_free_cma]);
+  return counters;
+}
+
+/** All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last. */
+export function vmstatCounters(mm: PageAllocator): [name: string, value: number][] {
+  const totals = new Map<string, number>();
+  for (const zone of mm.zones)
+    for (const [name, value] of zoneCounters(mm, zone)) totals.set(name, (totals.get(name) ?? 0) + value);
+  if (mm.lru !== null) {
+    totals.set('nr_inactive_anon', totals.get('nr_zone_inactive_anon') ?? 0);
+    totals.set('nr_inactive_file', totals.get('nr_zone_inactive_file') ?? 0);
+  }
+  ZONE_SUFFIXES.forEach((suffix, index) => {
+    const zones = mm.zones.filter((zone) => zone.index === index);
+    totals.set(
+      `pgalloc_${suffix}`,
+      zones.reduce((sum, zone) => sum + zone.pgalloc, 0),
+    );
+  });
+  for (const name of VM_EVENT_NAMES) {
+    if (name === 'pgsteal_kswapd') totals.set('pgfree', mm.pgfree);
+    totals.set(name, mm.events[name]);
+  }
+  return [...totals];
+}

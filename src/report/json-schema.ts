@@ -1,0 +1,26 @@
+/**
+ * The published JSON schemas of the documents that `--json` prints.
+ */
+import { z } from 'zod';
+import { RESULT_SCHEMA_ID, resultSchema } from './result-schema.js';
+import { VERIFY_SCHEMA_ID, verifySchema } from './verify-schema.js';
+
+export const JSON_SCHEMA_NAMES = ['result', 'verify'] as const;
+export type JsonSchemaName = (typeof JSON_SCHEMA_NAMES)[number];
+
+const DOCUMENTS = {
+  result: { id: RESULT_SCHEMA_ID, schema: resultSchema },
+  verify: { id: VERIFY_SCHEMA_ID, schema: verifySchema },
+} as const;
+
+/** JSON Schema (draft 2020-12) of a document. */
+export function jsonSchema(name: JsonSchemaName): Record<string, unknown> {
+  const { id, schema } = DOCUMENTS[name];
+  const { $schema, ...rest } = z.toJSONSchema(schema) as Record<string, unknown>;
+  return { $schema, title: id, ...rest };
+}
+
+/** File name under which a schema is published: `spbsim.result/1` is `spbsim.result-1.json`. */
+export function jsonSchemaFileName(name: JsonSchemaName): string {
+  return `${DOCUMENTS[name].id.replace('/', '-')}.json`;
+}

@@ -1,0 +1,56 @@
+import { duration, indexText, pagesAsBytes, thousands } from './quantities.js';
+import type { ResultSample, RunResult } from './run-result.js';
+import { plainStyle, type TextStyle } from './text-style.js';
+import { textTable } from './text-table.js';
+
+/** More lines than this are no table any more; the rest is in `--json`. */
+const MAX_SAMPLES = 40;
+/** Counters that a sample's line has room for. */
+const SHOWN_COUNTERS = ['pgfree', 'allocstall', 'compact_stall'] as const;
+
+/** A counter, or the sum of a counter that the kernel keeps per zone (`allocstall_normal` …). */
+function counterChange(sample: ResultSample, name: string): number {
+  let sum = 0;
+  for (const [counter, change] of Object.entries(sample.vmstat)) {
+    if (counter === name || (name === 'allocstall' && counter.startsWith('allocstall_'))) sum += change;
+  }
+  return sum;
+}
+
+/** At most `MAX_SAMPLES` of the samples, evenly chosen, the first and the last among them. */
+function chosen(series: readonly ResultSample[]): readonly ResultSample[] {
+  if (series.length <= MAX_SAMPLES) return series;
+  const step = (series.length - 1) / (MAX_SAMPLES - 1);
+  return Array.from({ length: MAX_SAMPLES }, (_, index) => series[Math.round(index * step)]!);
+}
+
+/** The time series as a table, one block of columns per zone that has more than 16 MiB. */
+export function renderSeries(result: RunResult, style: TextStyle = plainStyle): string {
+  const heading = style.heading('Series');
+  if (result.series.length === 0) return `${heading}  no samples: the run was shorter than the interval\n`;
+  const samples = chosen(result.series);
+  const rows = samples.flatMap((sample) =>
+    sample.zones
+      .filter((zone) => zone.name !== 'DMA')
+      .map((zone, row) => [
+        row === 0 ? duration(sample.ts_ns - result.span.first_ns) : '',
+        `${zone.node} ${zone.name}`,
+        pagesAsBytes(zone.free_pages),
+        pagesAsBytes(zone.pcp_pages),
+        indexText(zone.unusable_order3),
+        indexText(zone.unusable_order9),
+        indexText(zone.unusable_order10),
+        indexText(zone.extfrag_order9),
+        ...SHOWN_COUNTERS.map((name) => (row === 0 ? thousands(counterChange(sample, name)) : '')),
+      ]),
+  );
+  const table = textTable({
+    head: ['at', 'zone', 'free', 'per-CPU', 'unus o3', 'o9', 'o10', 'extfrag o9', ...SHOWN_COUNTERS],
+    rows,
+    left: [1],
+    indent: 2,
+  });
+  const left = result.series.length - samples.length;
+  const more = left > 0 ? [style.dim(`  ${thousands(left)} samples between these are in --json`)] : [];
+  return `${[heading, ...table, ...more].join('\n')}\n`;
+}

@@ -1,0 +1,117 @@
+/**
+ * The verification document `spbsim.verify/1`: how far the model agrees with a real kernel, and where it first does not.
+ *
+ * As in `result-schema.ts`, types and the published JSON schema are made from this.
+ */
+import { z } from 'zod';
+import { count, inputSchema, noteSchema, policySchema, toolSchema } from './result-schema.js';
+
+export const VERIFY_SCHEMA_ID = 'spbsim.verify/1';
+
+const ratio = z.number().min(0).max(1);
+const signed = z.int();
+
+const divergenceSchema = z.strictObject({
+  index: count.describe('number of the operation or event, from 0'),
+  ts_ns: z.number().nullable(),
+  text: z.string().describe('the operation: alloc order 0 GFP_KERNEL on CPU 0'),
+  kernel: z.string().describe('what the kernel did: a PFN in hex, `failed`, a list'),
+  model: z.string().describe('what the model did'),
+  context: z.array(z.string()).describe('lines that explain it, most telling first'),
+});
+
+const partSchema = z.strictObject({
+  name: z.string().describe('free lists, pcp lists, block types, counters, boost, reserves'),
+  compared: count,
+  equal: count,
+});
+
+const checkpointSchema = z.strictObject({
+  name: z.string(),
+  index: count.describe('operation before which it was taken'),
+  compared: count,
+  equal: count,
+  parts: z.array(partSchema),
+  differences: z.array(z.string()).describe('the first few, one line each'),
+});
+
+const orderErrorSchema = z.strictObject({
+  node: count,
+  zone: z.string(),
+  order: z.int().min(0).max(10),
+  predicted: count.describe('free chunks'),
+  real: count.describe('free chunks'),
+  causes: z
+    .array(z.strictObject({ name: z.string(), pages: signed }))
+    .describe('named parts of the deviation; together they explain it'),
+});
+
+const burstSchema = z.strictObject({
+  observed: count.describe('bursts in the trace'),
+  observed_size_predicted: count.describe('of all observed, predicted in size'),
+  known: count.describe('of the observed, on lists whose contents were known'),
+  size_predicted: count.describe('of the known, predicted in size'),
+  pfn_predicted: count.describe('of the known, predicted in size and in every PFN'),
+  unordered: count.describe(
+    'of pfn_predicted, bursts that took a chunk whose place in its list the start state cannot tell: the list was right, its order unknown',
+  ),
+  expected_not_seen: count.describe('bursts that the model expected where the trace has none'),
+  misses: z
+    .array(z.strictObject({ event: count, ts_ns: z.number(), cpu: count, text: z.string() }))
+    .describe('the first wrong predictions'),
+});
+
+/** What only a recording can be asked: it has no exact lists, but the PFNs handed out and what was left at the end. */
+const recordingSchema = z.strictObject({
+  legality: z.strictObject({
+    events: count,
+    legal: count,
+    illegal: z.array(noteSchema).describe('reasons, by name'),
+  }),
+  after_free_pages: z.strictObject({ predicted: count, real: count }).nullable(),
+  after_buddyinfo: z.array(orderErrorSchema).describe('pinned replay against after/buddyinfo'),
+  after_pagetypeinfo: z
+    .array(
+      z.strictObject({
+        node: count,
+        zone: z.string(),
+        migratetype: z.string(),
+        predicted: count,
+        real: count,
+      }),
+    )
+    .describe('pageblocks per type'),
+  refill: burstSchema,
+  drain: burstSchema,
+  freerun_free_pages: z.strictObject({ predicted: count, real: count }).nullable(),
+  freerun_buddyinfo: z.array(orderErrorSchema).describe('free-running replay against after/buddyinfo'),
+});
+
+export const verifySchema = z.strictObject({
+  schema: z.literal(VERIFY_SCHEMA_ID),
+  agreement: ratio.describe(
+    'the figure that --min-agreement tests: PFNs matched of PFNs compared (oracle), legal PFNs of all (recording)',
+  ),
+  compared: count,
+  matched: count,
+  first_divergence: divergenceSchema.nullable(),
+  kind: z.enum(['oracle', 'recording']),
+  title: z.string().describe('what was verified, in a few words: `7.2.12 mixed_orders seed 12`'),
+  tool: toolSchema,
+  input: inputSchema,
+  kernel: z.string().describe('release of the real kernel'),
+  policy: policySchema,
+  operations: count.describe('operations (oracle) or events (recording) executed'),
+  failures: z
+    .strictObject({ kernel: count, matched: count })
+    .describe('allocations that failed in the kernel'),
+  checkpoints: z.array(checkpointSchema),
+  recording: recordingSchema.nullable(),
+  notes: z.array(noteSchema),
+  performance: z.strictObject({
+    events: count,
+    wall_s: z.number().min(0),
+    events_per_s: z.number().min(0),
+    peak_rss_bytes: count,
+  }),
+});

@@ -1,0 +1,139 @@
+/**
+ * The machine's background on the trace's clock: kswapd, kcompactd and the vmstat workers.
+ *
+ * The model never looks at a clock; it asks for its threads to be woken and says how long they took. Here that becomes
+ * simulated time: a run begins when its wake-up latency has passed, and the zones count as being reclaimed until its
+ * cost has passed, too. Everything is ordered by time, then by kind, then by number: the same trace gives the same run.
+ */
+import type { Background, NodeState, PageAllocator } from '../mm/page-alloc/page-allocator.js';
+import { refreshCpuVmStats } from '../mm/page-alloc/vmstat-worker.js';
+import { PROACTIVE_INTERVAL_NS, runKcompactd, runProactiveCompaction } from '../mm/reclaim/kcompactd.js';
+import {
+  endKswapdNap,
+  endKswapdRun,
+  KSWAPD_NAP_NS,
+  type KswapdNext,
+  kernelThreadCpu,
+  kswapdWakeLatencyNs,
+  startKswapdRun,
+} from '../mm/reclaim/kswapd.js';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** CPUs' workers are three ticks of a 250 Hz kernel apart, so that they do not all run at once. */
+const CPU_SKEW_NS = 12_000_000;
+
+interface NodeTimers {
+  readonly node: NodeState;
+  kswapd_ns: number;
+  /** what kswapd does when its timer expires */
+  kswapd_step: 'start' | 'end' | 'nap_end';
+  kcompactd_ns: number;
+  proactive_ns: number;
+}
+
+export class SimBackground implements Background {
+  /** earliest timer: the replay loop compares each event's time with it, and nothing else */
+  due_ns = NEVER;
+  now_ns = 0;
+  readonly #mm: PageAllocator;
+  readonly #timers: NodeTimers[];
+  readonly #vmstat_ns: number[];
+
+  /** @param start_ns time of the trace's first event */
+  constructor(mm: PageAllocator, start_ns: number) {
+    this.#mm = mm;
+    this.now_ns = start_ns;
+    const interval = mm.policy['vmstat.interval_ns'];
+    this.#vmstat_ns = Array.from(
+      { length: mm.nr_cpus },
+      (_, cpu) => start_ns + interval + ((cpu * CPU_SKEW_NS) % interval),
+    );
+    this.#timers = mm.nodes.map((node) => ({
+      node,
+      kswapd_ns: NEVER,
+      kswapd_step: 'start',
+      kcompactd_ns: NEVER,
+      proactive_ns: start_ns + PROACTIVE_INTERVAL_NS,
+    }));
+    mm.background = this;
+    this.#setDue();
+  }
+
+  wakeKswapd(node: NodeState): void {
+    const timers = this.#timers[node.node]!;
+    timers.kswapd_step = 'start';
+    timers.kswapd_ns = this.now_ns + kswapdWakeLatencyNs(this.#mm);
+    this.due_ns = Math.min(this.due_ns, timers.kswapd_ns);
+  }
+
+  wakeKcompactd(node: NodeState): void {
+    const timers = this.#timers[node.node]!;
+    timers.kcompactd_ns = this.now_ns + kswapdWakeLatencyNs(this.#mm);
+    this.due_ns = Math.min(this.due_ns, timers.kcompactd_ns);
+  }
+
+  /** Runs every timer up to `ts`, in order of time. */
+  runUntil(ts: number): void {
+    while (this.due_ns <= ts) {
+      this.now_ns = this.due_ns;
+      this.#runOne();
+      this.#setDue();
+    }
+    this.now_ns = ts;
+  }
+
+  /** A run that is under way when the trace ends is ended, so that no zone stays marked as being reclaimed. */
+  drain(): void {
+    for (const timers of this.#timers)
+      if (timers.node.kswapd_run !== null && timers.kswapd_ns !== NEVER) this.runUntil(timers.kswapd_ns);
+  }
+
+  #runOne(): void {
+    for (const timers of this.#timers) {
+      if (timers.kswapd_ns === this.due_ns) this.#stepKswapd(timers);
+      else if (timers.kcompactd_ns === this.due_ns) this.#compact(timers);
+      else if (timers.proactive_ns === this.due_ns) this.#compactProactively(timers);
+      else continue;
+      return;
+    }
+    const cpu = this.#vmstat_ns.indexOf(this.due_ns);
+    if (cpu < 0) return;
+    this.#vmstat_ns[cpu] = this.due_ns + this.#mm.policy['vmstat.interval_ns'];
+    if (!this.#mm.offline_cpus.has(cpu)) refreshCpuVmStats(this.#mm, cpu);
+  }
+
+  #stepKswapd(timers: NodeTimers): void {
+    const { node } = timers;
+    timers.kswapd_ns = NEVER;
+    if (timers.kswapd_step === 'start') {
+      const run = startKswapdRun(this.#mm, node);
+      timers.kswapd_step = 'end';
+      timers.kswapd_ns = this.now_ns + Math.max(1, run.cost_ns);
+      return;
+    }
+    const next: KswapdNext =
+      timers.kswapd_step === 'end' ? endKswapdRun(this.#mm, node) : endKswapdNap(this.#mm, node);
+    if (next === 'sleep') return;
+    timers.kswapd_step = next === 'run' ? 'start' : 'nap_end';
+    timers.kswapd_ns = this.now_ns + (next === 'run' ? 1 : KSWAPD_NAP_NS);
+  }
+
+  #compact(timers: NodeTimers): void {
+    timers.kcompactd_ns = NEVER;
+    runKcompactd(this.#mm, timers.node, kernelThreadCpu(this.#mm, timers.node));
+  }
+
+  #compactProactively(timers: NodeTimers): void {
+    const run = runProactiveCompaction(this.#mm, timers.node, kernelThreadCpu(this.#mm, timers.node));
+    timers.proactive_ns = this.now_ns + run.next_ns + run.cost_ns;
+  }
+
+  #setDue(): void {
+    let due = NEVER;
+    for (const timers of this.#timers)
+      due = Math.min(due, timers.kswapd_ns, timers.kcompactd_ns, timers.proactive_ns);
+    for (const ns of this.#vmstat_ns) due = Math.min(due, ns);
+    this.due_ns = due;
+  }
+}

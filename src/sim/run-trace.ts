@@ -1,0 +1,301 @@
+/**
+ * `spbsim run`: traces in, one result document out.
+ */
+import { machineFromSize } from '../config/machine-by-size.js';
+import type { ResolvedPolicy } from '../config/resolve-policy.js';
+import { toolVersion } from '../config/tool-version.js';
+import type { MachineSpec } from '../mm/machine-spec.js';
+import { bootFresh } from '../mm/page-alloc/boot.js';
+import { PageAllocator } from '../mm/page-alloc/page-allocator.js';
+import { validate } from '../mm/page-alloc/validate.js';
+import { setUpZones } from '../mm/page-alloc/zone-setup.js';
+import { enableLru } from '../mm/reclaim/lru.js';
+import { vmstatCounters } from '../mm/vmstat.js';
+import { resultPolicy } from '../report/result-policy.js';
+import type {
+  ResultFinding,
+  ResultInput,
+  ResultNote,
+  ResultStartState,
+  RunResult,
+} from '../report/run-result.js';
+import type { EventBatch } from '../trace/event-batch.js';
+import { InputError } from '../trace/input-error.js';
+import { isDirectory, openRecording, type Recording } from '../trace/recording.js';
+import { type OpenedTrace, openTrace } from '../trace/source.js';
+import { SimBackground } from './background.js';
+import { FreeRunningReplay } from './free-running.js';
+import { digestInput } from './input-digest.js';
+import { Notes } from './notes.js';
+import { PinnedReplay } from './pinned/pinned-replay.js';
+import { StartKnowledge } from './pinned/start-knowledge.js';
+import { resultMigratetypes, resultNodes, resultZones } from './result-zones.js';
+import { Series } from './series.js';
+import { readRecordingMaterial, startAllocator } from './start-state/recording-material.js';
+import { Stopwatch } from './stopwatch.js';
+import { Tallies } from './tallies.js';
+import { TimeWindow } from './time-window.js';
+import { traceNotes } from './trace-notes.js';
+
+export interface RunRequest {
+  readonly inputs: readonly string[];
+  readonly policy: ResolvedPolicy;
+  /** undefined: derived from the recording, or the default machine */
+  readonly machine: MachineSpec | undefined;
+  /** how `machine` was chosen, for the result document */
+  readonly machineOrigin?: string;
+  readonly mode: 'free' | 'pinned';
+  readonly from_ns?: number;
+  readonly to_ns?: number;
+  readonly series_ns?: number;
+  readonly check: boolean;
+  readonly max_errors: number;
+  readonly skip_invalid: boolean;
+  readonly seed: number;
+  readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
+  /** asks for an early end; the result is then of the part that ran, with `interrupted` set */
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_MEMORY_PAGES = 1 << 20;
+/** Events between two validations with --check. */
+const CHECK_EVENTS = 1 << 16;
+const MAX_FINDINGS_PER_KIND = 20;
+
+/** What a replay starts with. */
+interface Start {
+  readonly mm: PageAllocator;
+  readonly origin: string;
+  readonly kernel: string | null;
+  readonly state: ResultStartState;
+  /** the recorded machine's own pages are in the start state */
+  readonly recorded: boolean;
+  readonly exact: boolean;
+}
+
+/** Replays the inputs, one after the other, on one machine. @throws InputError, InvariantError */
+export async function runTraces(request: RunRequest): Promise<RunResult> {
+  const stopwatch = new Stopwatch();
+  const start = await prepareStart(request);
+  const session = new Session(request, start);
+  for (const input of request.inputs) {
+    if (request.signal?.aborted) break;
+    await session.replay(input);
+  }
+  return session.result(stopwatch);
+}
+
+async function prepareStart(request: RunRequest): Promise<Start> {
+  const recording = await onlyRecording(request.inputs);
+  if (recording !== undefined && request.machine === undefined) {
+    const material = await readRecordingMaterial(recording);
+    const { mm, kind, notes } = startAllocator(material, request.policy.policy);
+    const missing = recording.missing.map((name) => `the recording has no ${name}`);
+    return {
+      mm,
+      origin: `${recording.name}/before`,
+      kernel: recording.kernel.release === '' ? null : recording.kernel.release,
+      state: { kind, notes: [...notes, ...missing] },
+      recorded: true,
+      exact: kind === 'exact',
+    };
+  }
+  if (request.mode === 'pinned')
+    throw new InputError({
+      file: request.inputs[0]!,
+      expectation: 'is replayed on a machine of its own, where recorded PFNs mean nothing',
+      remedy: 'pin a recording (a directory) without --machine or --memory, or leave --mode pinned out',
+    });
+  const spec = request.machine ?? machineFromSize({ memory_pages: DEFAULT_MEMORY_PAGES });
+  const mm = new PageAllocator(spec, request.policy.policy);
+  setUpZones(mm);
+  bootFresh(mm);
+  return {
+    mm,
+    origin: request.machineOrigin ?? 'default: 4 GiB, 1 node',
+    kernel: recording?.kernel.release || null,
+    state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
+    recorded: false,
+    exact: true,
+  };
+}
+
+/** The recording, if the inputs are just one. Several recordings have several start states. */
+async function onlyRecording(inputs: readonly string[]): Promise<Recording | undefined> {
+  const directories: string[] = [];
+  for (const input of inputs) if (input !== '-' && (await isDirectory(input))) directories.push(input);
+  if (directories.length === 0) return undefined;
+  if (inputs.length > 1)
+    throw new InputError({
+      file: directories[0]!,
+      expectation: 'is a recording with a start state of its own, which other traces cannot share',
+      remedy: 'run it alone, or name its trace file instead of the directory',
+    });
+  return openRecording(directories[0]!);
+}
+
+/** One run: the machine, its replay and what is counted on the way. */
+class Session {
+  readonly #notes = new Notes();
+  readonly #tallies = new Tallies();
+  readonly #traceNotes: ResultNote[] = [];
+  readonly #inputs: ResultInput[] = [];
+  readonly #window: TimeWindow;
+  #replay: FreeRunningReplay | PinnedReplay | undefined;
+  #background: SimBackground | undefined;
+  #series: Series | undefined;
+  #events = 0;
+  #sinceCheck = 0;
+  #first_ns = 0;
+  #last_ns = 0;
+
+  constructor(
+    readonly request: RunRequest,
+    readonly start: Start,
+  ) {
+    this.#window = new TimeWindow(request.from_ns, request.to_ns);
+  }
+
+  async replay(input: string): Promise<void> {
+    const { request } = this;
+    const opened = await openTrace(input, {
+      maxErrors: request.max_errors,
+      skipInvalid: request.skip_invalid,
+    });
+    for await (const batch of opened.source.batches()) {
+      if (request.signal?.aborted) break;
+      if (batch.length > 0) this.#replayBatch(batch);
+      request.onProgress?.({ events: this.#events, ts_ns: this.#last_ns });
+      // Without a turn of the event loop an interrupt would not be seen.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#traceNotes.push(...traceNotes(opened.report()));
+    this.#inputs.push(await digestInput(input, formatOf(opened), opened.recording?.trace ?? input));
+  }
+
+  #replayBatch(batch: EventBatch): void {
+    const replay = this.#replay ?? this.#begin(batch.ts[0]!);
+    const { from, to } = this.#window.slice(batch);
+    const skipped = batch.length - (to - from);
+    if (skipped > 0) this.#notes.add('skipped_by_time', skipped);
+    let at = from;
+    while (at < to) {
+      const stop = this.#nextStop(batch, at, to);
+      replay.replay(batch, at, stop);
+      at = stop;
+      if (at < to) this.#series!.advance(batch.ts[at]!);
+    }
+    if (to === from) return;
+    if (this.#events === 0) this.#first_ns = batch.ts[from]!;
+    this.#last_ns = batch.ts[to - 1]!;
+    this.#events += to - from;
+    this.#check(to - from);
+  }
+
+  /** Replays up to the next sample that is due. */
+  #nextStop(batch: EventBatch, from: number, to: number): number {
+    const due = this.#series!.due_ns;
+    if (batch.ts[to - 1]! < due) return to;
+    this.#series!.advance(batch.ts[from]!);
+    let stop = from;
+    while (stop < to && batch.ts[stop]! < this.#series!.due_ns) stop++;
+    return stop;
+  }
+
+  #begin(start_ns: number): FreeRunningReplay | PinnedReplay {
+    const { mm, recorded, exact } = this.start;
+    this.#window.start(start_ns);
+    this.#series = new Series(mm, start_ns, this.request.series_ns);
+    if (this.request.mode === 'pinned') {
+      this.#replay = new PinnedReplay(mm, new StartKnowledge(mm, exact), this.#notes, this.#tallies);
+      return this.#replay;
+    }
+    enableLru(mm);
+    this.#background = new SimBackground(mm, start_ns);
+    this.#replay = new FreeRunningReplay(mm, {
+      startIsRecorded: recorded,
+      notes: this.#notes,
+      tallies: this.#tallies,
+      background: this.#background,
+    });
+    return this.#replay;
+  }
+
+  #check(events: number): void {
+    if (!this.request.check) return;
+    this.#sinceCheck += events;
+    if (this.#sinceCheck < CHECK_EVENTS) return;
+    this.#sinceCheck = 0;
+    validate(this.start.mm);
+  }
+
+  result(stopwatch: Stopwatch): RunResult {
+    const { request, start } = this;
+    const { mm } = start;
+    this.#background?.drain();
+    if (this.#replay instanceof PinnedReplay) this.#replay.finish();
+    if (request.check) validate(mm);
+    const findings = this.#findings();
+    return {
+      schema: 'spbsim.result/1',
+      tool: { name: 'spbsim', version: toolVersion() },
+      interrupted: request.signal?.aborted ?? false,
+      inputs: this.#inputs,
+      mode: request.mode,
+      seed: request.seed,
+      policy: resultPolicy(request.policy),
+      machine: {
+        kernel: start.kernel,
+        origin: start.origin,
+        cpu_nodes: [...mm.spec.cpu_nodes],
+        node_distances: mm.spec.node_distances.map((row) => [...row]),
+        zones: mm.spec.zones.map((zone) => ({ ...zone })),
+        cpu_cache_bytes: mm.spec.cpu_cache_bytes,
+        thp: mm.spec.thp,
+      },
+      migratetypes: resultMigratetypes(mm),
+      start_state: start.state,
+      span: { first_ns: this.#first_ns, last_ns: this.#last_ns, events: this.#events },
+      events: this.#tallies.eventRows(),
+      allocations: this.#tallies.allocationRows(),
+      notes: [...this.#traceNotes, ...this.#notes.entries()],
+      vmstat: Object.fromEntries(vmstatCounters(mm)),
+      nodes: resultNodes(mm),
+      zones: resultZones(mm),
+      series: this.#series?.samples ?? [],
+      findings: findings.shown,
+      findings_total: findings.total,
+      performance: stopwatch.read(this.#events),
+    };
+  }
+
+  #findings(): { shown: ResultFinding[]; total: Record<string, number> } {
+    if (!(this.#replay instanceof PinnedReplay)) return { shown: [], total: {} };
+    const { illegal, legality, refills, drains } = this.#replay;
+    const shown: ResultFinding[] = illegal.map((pfn) => ({
+      kind: 'illegal_pfn',
+      event: pfn.event,
+      ts_ns: pfn.ts_ns,
+      text: `CPU ${pfn.cpu}: order ${pfn.order} at 0x${pfn.pfn.toString(16)} was handed out while the replay held it to be in use`,
+    }));
+    for (const miss of [...refills.misses, ...drains.misses].slice(0, 2 * MAX_FINDINGS_PER_KIND))
+      shown.push({
+        kind: `${miss.kind}_differs`,
+        event: miss.event,
+        ts_ns: miss.ts_ns,
+        text: `CPU ${miss.cpu}: ${miss.text}`,
+      });
+    const total: Record<string, number> = {};
+    const count = (kind: string, n: number) => {
+      if (n > 0) total[kind] = n;
+    };
+    count('illegal_pfn', legality.allocations - legality.legal);
+    count('refill_differs', refills.tally.known - refills.tally.pfn_predicted);
+    count('drain_differs', drains.tally.known - drains.tally.pfn_predicted);
+    return { shown, total };
+  }
+}
+
+function formatOf(opened: OpenedTrace): string {
+  return opened.recording === undefined ? opened.format : 'recording';
+}

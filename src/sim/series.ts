@@ -1,0 +1,58 @@
+/** Samples of a run at equal distances of the trace's time. */
+import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
+import { ZONE_NAMES } from '../mm/types.js';
+import { vmstatCounters } from '../mm/vmstat.js';
+import { extfragIndexes, unusableIndexes } from '../report/fragmentation-index.js';
+import type { ResultSample } from '../report/run-result.js';
+
+export class Series {
+  readonly samples: ResultSample[] = [];
+  /** time of the next sample; never without an interval */
+  due_ns: number;
+  #previous: Map<string, number>;
+
+  constructor(
+    readonly mm: PageAllocator,
+    start_ns: number,
+    readonly interval_ns: number | undefined,
+  ) {
+    this.due_ns = interval_ns === undefined ? Number.POSITIVE_INFINITY : start_ns + interval_ns;
+    this.#previous = new Map(vmstatCounters(mm));
+  }
+
+  /** Takes the samples that are due before an event at `ts`. */
+  advance(ts: number): void {
+    while (this.due_ns <= ts) {
+      this.#take(this.due_ns);
+      this.due_ns += this.interval_ns!;
+    }
+  }
+
+  #take(ts_ns: number): void {
+    const now = new Map(vmstatCounters(this.mm));
+    const vmstat: Record<string, number> = {};
+    for (const [name, value] of now) {
+      const change = value - (this.#previous.get(name) ?? 0);
+      if (change !== 0) vmstat[name] = change;
+    }
+    this.#previous = now;
+    this.samples.push({
+      ts_ns,
+      zones: this.mm.zones.map((zone) => {
+        const chunks = [...zone.nr_free];
+        const unusable = unusableIndexes(chunks);
+        return {
+          node: zone.node,
+          name: ZONE_NAMES[zone.index]!,
+          free_pages: zone.folded_free_pages,
+          pcp_pages: zone.pcps.reduce((sum, pcp) => sum + pcp.count, 0),
+          unusable_order3: unusable[3]!,
+          unusable_order9: unusable[9]!,
+          unusable_order10: unusable[10]!,
+          extfrag_order9: extfragIndexes(chunks)[9]!,
+        };
+      }),
+      vmstat,
+    });
+  }
+}

@@ -1,0 +1,27 @@
+/** The part of a trace between --from and --to, both counted from its first event. */
+import type { EventBatch } from '../trace/event-batch.js';
+
+export class TimeWindow {
+  #from = Number.NEGATIVE_INFINITY;
+  #to = Number.POSITIVE_INFINITY;
+
+  constructor(
+    readonly from_ns: number | undefined,
+    readonly to_ns: number | undefined,
+  ) {}
+
+  /** @param start_ns time of the trace's first event */
+  start(start_ns: number): void {
+    if (this.from_ns !== undefined) this.#from = start_ns + this.from_ns;
+    if (this.to_ns !== undefined) this.#to = start_ns + this.to_ns;
+  }
+
+  /** Events of a batch inside the window; times never decrease. */
+  slice(batch: EventBatch): { from: number; to: number } {
+    let from = 0;
+    while (from < batch.length && batch.ts[from]! < this.#from) from++;
+    let to = batch.length;
+    while (to > from && batch.ts[to - 1]! >= this.#to) to--;
+    return { from, to };
+  }
+}

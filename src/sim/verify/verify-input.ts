@@ -1,0 +1,112 @@
+/**
+ * `spbsim verify`: compares the model with a recording or with a scripted run of a real kernel.
+ */
+import { type ResolvedPolicy, resolvePolicy } from '../../config/resolve-policy.js';
+import { toolVersion } from '../../config/tool-version.js';
+import { resultPolicy } from '../../report/result-policy.js';
+import type { VerifyResult } from '../../report/verify-result.js';
+import { InputError } from '../../trace/input-error.js';
+import { guessKernel } from '../../trace/kernel-generation.js';
+import { isDirectory, openRecording } from '../../trace/recording.js';
+import { digestInput } from '../input-digest.js';
+import { Stopwatch } from '../stopwatch.js';
+import { verifyOracleRun } from './oracle-verify.js';
+import { verifyRecording } from './recording-verify.js';
+
+export interface VerifyRequest {
+  readonly input: string;
+  /** undefined: the preset of the kernel that made the input, with `overrides` */
+  readonly policy: ResolvedPolicy | undefined;
+  readonly overrides: readonly string[];
+  readonly check: boolean;
+  readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
+}
+
+/** @throws InputError if the input is neither, UsageError for a policy that does not exist */
+export async function verifyInput(request: VerifyRequest): Promise<VerifyResult> {
+  if (await isDirectory(request.input)) return verifyDirectory(request);
+  if (/\.jsonl(\.xz|\.gz)?$/.test(request.input)) return verifyScriptedRun(request);
+  throw new InputError({
+    file: request.input,
+    expectation: 'is neither a recording (a directory) nor a scripted run (.jsonl, .jsonl.xz)',
+    remedy:
+      'a trace file alone holds nothing to verify against; give the directory that it was recorded into',
+  });
+}
+
+function policyFor(request: VerifyRequest, release: string): Promise<ResolvedPolicy> | ResolvedPolicy {
+  return (
+    request.policy ?? resolvePolicy(`mainline-${guessKernel(release).generation}`, [...request.overrides])
+  );
+}
+
+function progressOf(request: VerifyRequest): (events: number) => void {
+  return (events) => request.onProgress?.({ events, ts_ns: 0 });
+}
+
+async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> {
+  const stopwatch = new Stopwatch();
+  let policy: ResolvedPolicy | undefined;
+  const verdict = await verifyOracleRun(
+    request.input,
+    async (release) => {
+      policy = await policyFor(request, release);
+      return policy.policy;
+    },
+    request.check,
+    progressOf(request),
+  );
+  const { header, compared, matched } = verdict;
+  return {
+    schema: 'spbsim.verify/1',
+    agreement: compared === 0 ? 1 : matched / compared,
+    compared,
+    matched,
+    first_divergence: verdict.first_divergence,
+    kind: 'oracle',
+    title: `${header.release} ${header.mix} seed ${header.seed}`,
+    tool: { name: 'spbsim', version: toolVersion() },
+    input: await digestInput(request.input, 'oracle', request.input),
+    kernel: header.release,
+    policy: resultPolicy(policy!),
+    operations: verdict.operations,
+    failures: { kernel: verdict.kernel_failures, matched: verdict.failures_matched },
+    checkpoints: verdict.checkpoints,
+    recording: null,
+    notes: [],
+    performance: stopwatch.read(verdict.operations),
+  };
+}
+
+async function verifyDirectory(request: VerifyRequest): Promise<VerifyResult> {
+  const stopwatch = new Stopwatch();
+  const recording = await openRecording(request.input);
+  const { kernel } = recording;
+  const policy = await policyFor(request, kernel.release);
+  const verdict = await verifyRecording(recording, policy.policy, request.check, progressOf(request));
+  const { compared, matched } = verdict;
+  const missing = recording.missing.map((name) => ({
+    name: 'missing',
+    count: 1,
+    meaning: `the recording has no ${name}`,
+  }));
+  return {
+    schema: 'spbsim.verify/1',
+    agreement: compared === 0 ? 1 : matched / compared,
+    compared,
+    matched,
+    first_divergence: verdict.first_divergence,
+    kind: 'recording',
+    title: `${recording.name}, Linux ${kernel.release || 'of unknown release'}`,
+    tool: { name: 'spbsim', version: toolVersion() },
+    input: await digestInput(request.input, 'recording', recording.trace),
+    kernel: kernel.release,
+    policy: resultPolicy(policy),
+    operations: verdict.events,
+    failures: { kernel: verdict.recorded_failures, matched: 0 },
+    checkpoints: verdict.checkpoints,
+    recording: verdict.recording,
+    notes: [...missing, ...verdict.notes],
+    performance: stopwatch.read(verdict.events),
+  };
+}
