@@ -8,12 +8,7 @@
  * Per-CPU lists. Pages that are handed out or drained without having left the buddy lists before stood on a per-CPU
  * list; the order in which that happens is the order of the list. Entries that are never touched do not show.
  *
- * Block types, in this order:
- *  1. the type that the trace first shows for the block (refills, drains and fallbacks name it);
- *  2. Unmovable for a block with slab, page-table or other kernel pages and no LRU page;
- *  3. Movable for all others.
- * Then, zone by zone, blocks of rule 2 become Reclaimable or Movable, those with most free pages first, as far as
- * pagetypeinfo counts fewer Unmovable blocks than the rules gave.
+ * Block types: see block-types.ts.
  * model: page-allocator 8.15, 8.17
  */
 import { addMovable } from '../../mm/page-alloc/alloc-pages.js';
@@ -24,12 +19,11 @@ import type { Zone } from '../../mm/page-alloc/zone.js';
 import {
   MAX_PAGE_ORDER,
   MIGRATE_PCPTYPES,
-  Migratetype,
   PAGEBLOCK_ORDER,
-  PAGEBLOCK_PAGES,
 } from '../../mm/types.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
 import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
+import { inferBlockTypes } from './block-types.js';
 import { AFTER_SNAPSHOT, FIRST_EVENT_MASK, FirstEvent, type TraceScan, UNKNOWN_TYPE } from './trace-scan.js';
 
 export interface SnapshotSources {
@@ -41,7 +35,10 @@ export interface SnapshotSources {
 /** Fills an allocator that holds no pages yet. @returns what was inferred, for the user */
 export function loadFromSnapshot(mm: PageAllocator, sources: SnapshotSources): string[] {
   const inBuddy = freeBuddyPages(mm, sources);
-  const notes = inferBlockTypes(mm, sources, inBuddy);
+  const shown = inferBlockTypes(mm, sources, inBuddy);
+  const notes = [
+    `block types: ${shown} blocks shown by the trace, the others inferred from page contents and pagetypeinfo`,
+  ];
   markUsedPages(mm, sources, inBuddy);
   for (const zone of mm.zones) {
     buildChunks(zone, sources.scan, inBuddy);
@@ -120,75 +117,6 @@ function markUsedPages(mm: PageAllocator, { scan, kpageflags }: SnapshotSources,
     if (mm.findZone(pfn) === undefined) continue;
     state[pfn] = PageKind.lru << 4;
     addMovable(mm, pfn, 0, 1);
-  }
-}
-
-function inferBlockTypes(
-  mm: PageAllocator,
-  { scan, kpageflags, pagetypeinfo }: SnapshotSources,
-  inBuddy: Uint8Array,
-): string[] {
-  const { blockType } = mm.pages;
-  let shown = 0;
-  for (const zone of mm.zones) {
-    /** blocks that rule 2 made Unmovable, with their free pages */
-    const guessed: { block: number; free: number }[] = [];
-    const counts = [0, 0, 0, 0, 0, 0];
-    for (let block = zone.start_pfn >>> PAGEBLOCK_ORDER; block << PAGEBLOCK_ORDER < zone.end_pfn; block++) {
-      if (mm.pages.blockZone[block] !== zone.number) continue;
-      const seen = scan.blockType[block] ?? UNKNOWN_TYPE;
-      if (seen !== UNKNOWN_TYPE) {
-        blockType[block] = seen;
-        shown++;
-      } else if (kpageflags !== undefined && isKernelBlock(kpageflags.classes, block)) {
-        blockType[block] = Migratetype.unmovable;
-        guessed.push({ block, free: countFree(inBuddy, block) });
-      }
-      counts[blockType[block]!]!++;
-    }
-    const real = pagetypeinfo?.blocks.find((entry) => entry.node === zone.node && entry.zone === zone.index);
-    if (real !== undefined) correctByTotals(blockType, guessed, counts, real.blocks);
-  }
-  return [
-    `block types: ${shown} blocks shown by the trace, the others inferred from page contents and block totals`,
-  ];
-}
-
-function isKernelBlock(classes: Uint8Array, block: number): boolean {
-  let kernel = 0;
-  const first = block << PAGEBLOCK_ORDER;
-  for (let pfn = first; pfn < first + PAGEBLOCK_PAGES; pfn++) {
-    const kind = classes[pfn]! & PAGE_CLASS_MASK;
-    if (kind === PageClass.anon || kind === PageClass.file) return false;
-    if (kind === PageClass.slab || kind === PageClass.page_table || kind === PageClass.other) kernel++;
-  }
-  return kernel > 0;
-}
-
-function countFree(inBuddy: Uint8Array, block: number): number {
-  let free = 0;
-  const first = block << PAGEBLOCK_ORDER;
-  for (let pfn = first; pfn < first + PAGEBLOCK_PAGES; pfn++) free += inBuddy[pfn]!;
-  return free;
-}
-
-/** Moves guessed Unmovable blocks to types that the kernel counts more of, the freest blocks first. */
-function correctByTotals(
-  blockType: Uint8Array,
-  guessed: { block: number; free: number }[],
-  counts: number[],
-  real: readonly number[],
-): void {
-  guessed.sort((a, b) => b.free - a.free || a.block - b.block);
-  for (const { block } of guessed) {
-    if (counts[Migratetype.unmovable]! <= real[Migratetype.unmovable]!) return;
-    const to =
-      counts[Migratetype.reclaimable]! < real[Migratetype.reclaimable]!
-        ? Migratetype.reclaimable
-        : Migratetype.movable;
-    blockType[block] = to;
-    counts[Migratetype.unmovable]!--;
-    counts[to]!++;
   }
 }
 

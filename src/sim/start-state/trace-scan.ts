@@ -48,6 +48,8 @@ export class TraceScan {
   readonly workerDrains = new Map<number, number[]>();
   readonly marks: { name: string; ts_ns: number }[] = [];
   readonly #lists = new Map<number, StartList>();
+  /** FirstEvent.free where the last event of the page was its free */
+  readonly #lastEvent: Uint8Array;
   #late = 0;
   readonly #lastOp: number[] = [];
   readonly #lastPid: number[] = [];
@@ -55,6 +57,7 @@ export class TraceScan {
 
   constructor(readonly end_pfn: number) {
     this.firstEvent = new Uint8Array(end_pfn);
+    this.#lastEvent = new Uint8Array(end_pfn);
     this.blockType = new Uint8Array(Math.ceil(end_pfn / (1 << PAGEBLOCK_ORDER))).fill(UNKNOWN_TYPE);
   }
 
@@ -83,6 +86,9 @@ export class TraceScan {
     if (pfn + (1 << order) > this.end_pfn) return;
     const cpu = batch.cpu[i]!;
     if (op === Op.alloc) {
+      // A page that was freed and comes back without a refill stood on the list of its block's type.
+      if (this.#lastEvent[pfn] === FirstEvent.free && pcpAllowedOrder(order))
+        this.#seeListType(pfn, batch.gfp[i]!);
       if (this.#mark(pfn, order, FirstEvent.alloc) && pcpAllowedOrder(order)) {
         const migratetype = gfpMigratetype(batch.gfp[i]!);
         if (migratetype < Migratetype.highatomic) {
@@ -113,6 +119,7 @@ export class TraceScan {
       if (this.#lastRefill[cpu] === pfn) this.blockType[pfn >>> PAGEBLOCK_ORDER] = fallbackType;
       else this.#seeType(pfn, fallbackType);
     }
+    this.#lastEvent[pfn] = op === Op.free ? FirstEvent.free : FirstEvent.none;
     this.#lastOp[cpu] = op;
     this.#lastPid[cpu] = batch.pid[i]!;
   }
@@ -128,6 +135,11 @@ export class TraceScan {
   #seeType(pfn: number, migratetype: number): void {
     const block = pfn >>> PAGEBLOCK_ORDER;
     if (this.blockType[block] === UNKNOWN_TYPE) this.blockType[block] = migratetype;
+  }
+
+  #seeListType(pfn: number, gfp: number): void {
+    const migratetype = gfpMigratetype(gfp);
+    if (migratetype < Migratetype.highatomic) this.#seeType(pfn, migratetype);
   }
 
   #list(cpu: number, index: number): StartList {
