@@ -6,8 +6,10 @@
  * `spbsim_` are the model's own: simulated time spent, and requests that the model had to cut short.
  * model: page-allocator 6.3, 6.4, 10a.7
  */
+
 import type { PageAllocator } from './page-alloc/page-allocator.js';
 import type { Zone } from './page-alloc/zone.js';
+import { countLruPages, LRU_ANON, LRU_FILE } from './reclaim/lru.js';
 import { MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type ZoneIndex } from './types.js';
 
 /** Suffixes of counters that exist once per kind of zone, by zone index. */
@@ -78,16 +80,22 @@ export function freePagesInBlocks(zone: Zone): number {
   return pages;
 }
 
+/** Reading a counter must not build the lists. */
+function lruPages(mm: PageAllocator, zone: Zone, kind: number): number {
+  if (mm.ages !== null) return countLruPages(mm, mm.ages, zone, kind);
+  return mm.lruLists?.pagesOf(zone, kind) ?? 0;
+}
+
 /** Counters of one zone that the model keeps, in the order of `/proc/zoneinfo`. */
 export function zoneCounters(mm: PageAllocator, zone: Zone): [name: string, value: number][] {
   const counters: [string, number][] = [
     ['nr_free_pages', zone.folded_free_pages],
     ['nr_free_pages_blocks', freePagesInBlocks(zone)],
   ];
-  if (mm.lru !== null)
+  if (mm.reclaims)
     counters.push(
-      ['nr_zone_inactive_anon', mm.lru.anonPages(zone)],
-      ['nr_zone_inactive_file', mm.lru.filePages(zone)],
+      ['nr_zone_inactive_anon', lruPages(mm, zone, LRU_ANON)],
+      ['nr_zone_inactive_file', lruPages(mm, zone, LRU_FILE)],
     );
   counters.push(['nr_free_cma', zone.nr_free_cma]);
   return counters;
@@ -98,7 +106,7 @@ export function vmstatCounters(mm: PageAllocator): [name: string, value: number]
   const totals = new Map<string, number>();
   for (const zone of mm.zones)
     for (const [name, value] of zoneCounters(mm, zone)) totals.set(name, (totals.get(name) ?? 0) + value);
-  if (mm.lru !== null) {
+  if (mm.reclaims) {
     totals.set('nr_inactive_anon', totals.get('nr_zone_inactive_anon') ?? 0);
     totals.set('nr_inactive_file', totals.get('nr_zone_inactive_file') ?? 0);
   }

@@ -4,10 +4,12 @@
  */
 import { GFP_ACCOUNT_BIT, GFP_MOVABLE_BIT, gfpMigratetype } from '../mm/gfp.js';
 import { allocPages } from '../mm/page-alloc/alloc-pages.js';
-import { freePages } from '../mm/page-alloc/free-owned.js';
+import { freePages, ownerOf } from '../mm/page-alloc/free-owned.js';
 import { allocPagesNolock } from '../mm/page-alloc/nolock.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../mm/page-alloc/page-map.js';
+import { isMovable, spanAt } from '../mm/page-alloc/page-span.js';
+import { Migratetype, PAGEBLOCK_ORDER } from '../mm/types.js';
 import {
   type EventBatch,
   EventFlag,
@@ -41,6 +43,8 @@ export class FreeRunningReplay {
   readonly #tallies: Tallies;
   readonly #background: SimBackground;
   readonly #startIsRecorded: boolean;
+  /** by PFN: 1 for movable pages that were in use before the trace */
+  readonly #movableAtStart: Uint8Array;
   readonly #rareOps: RareOps;
 
   constructor(mm: PageAllocator, options: FreeRunOptions) {
@@ -49,8 +53,9 @@ export class FreeRunningReplay {
     this.#tallies = options.tallies;
     this.#background = options.background;
     this.#startIsRecorded = options.startIsRecorded;
-    this.owners.trackMoves(mm);
-    this.#rareOps = new RareOps(mm, this.owners);
+    this.owners.trackMoves(mm, options.startIsRecorded);
+    this.#movableAtStart = movablePages(mm, options.startIsRecorded);
+    this.#rareOps = new RareOps(mm, this.owners, this.#notes);
   }
 
   replay(batch: EventBatch, from = 0, to = batch.length): void {
@@ -73,6 +78,13 @@ export class FreeRunningReplay {
     return 0;
   }
 
+  /** The requested node, -1 for the local one. */
+  #node(node: number): number {
+    if (node < this.#mm.nodes.length) return node;
+    this.#notes.add('nodes_outside_machine');
+    return -1;
+  }
+
   #alloc(batch: EventBatch, i: number): void {
     const order = batch.order[i]!;
     const gfp = batch.gfp[i]!;
@@ -87,10 +99,30 @@ export class FreeRunningReplay {
       return;
     }
     const cpu = this.#cpu(batch.cpu[i]!);
-    const node = batch.node[i]!;
-    const wanted = node < this.#mm.nodes.length ? node : -1;
-    const pfn = allocPages(this.#mm, cpu, gfp, order, wanted, (gfp & GFP_MOVABLE_BIT) !== 0);
+    if (flags & EventFlag.hasPfn) this.#freeImplied(cpu, batch.pfn[i]!, order);
+    const node = this.#node(batch.node[i]!);
+    const pfn = allocPages(this.#mm, cpu, gfp, order, node, (gfp & GFP_MOVABLE_BIT) !== 0);
     this.#finishAlloc(batch, i, Op.alloc, pfn, order, migratetype);
+  }
+
+  /** Pages that are handed out again were freed in between, though no event says so. model: page-allocator 8.14 */
+  #freeImplied(cpu: number, recorded: number, order: number): void {
+    const first = this.owners.get(recorded) - 1;
+    if (first >= 0 && this.#isWhole(recorded, order, first) && this.#orderAt(first) === order) {
+      this.#notes.add('implied_frees');
+      this.owners.clearPages(recorded, order, Fate.freed);
+      freePages(this.#mm, cpu, first, order);
+      return;
+    }
+    let implied = false;
+    for (let page = recorded; page < recorded + (1 << order); page++) {
+      const model = this.owners.get(page) - 1;
+      if (model < 0) continue;
+      implied = true;
+      this.owners.clearPages(page, 0, Fate.freed);
+      freePages(this.#mm, cpu, model, 0);
+    }
+    if (implied) this.#notes.add('implied_frees');
   }
 
   #finishAlloc(
@@ -107,30 +139,44 @@ export class FreeRunningReplay {
     this.#tallies.event(op, ctx, failed ? Outcome.failed : Outcome.ok);
     this.#tallies.allocation(migratetype, ctx, order, failed ? 1 : 0);
     if (batch.flags[i]! & EventFlag.hasPfn) {
-      const recorded = batch.pfn[i]!;
-      if (this.owners.get(recorded) > 0) this.#notes.add('implied_frees');
-      this.owners.setPages(recorded, order, pfn);
+      this.owners.setPages(batch.pfn[i]!, order, pfn);
+      if (batch.id[i] !== NONE_U32) this.#nameRecorded(batch.id[i]!, batch.pfn[i]!, order);
     } else if (batch.id[i] !== NONE_U32) {
-      if (this.owners.getId(batch.id[i]!) > 0) this.#notes.add('duplicate_ids');
+      if (this.#isIdInUse(batch.id[i]!)) this.#notes.add('duplicate_ids');
       this.owners.setId(batch.id[i]!, order, pfn);
     }
   }
 
-  #free(batch: EventBatch, i: number): void {
+  /** An object with an id and a recorded PFN may be freed by either. */
+  #nameRecorded(id: number, pfn: number, order: number): void {
+    if (this.#isIdInUse(id) && this.owners.aliasOf(id)?.pfn !== pfn) this.#notes.add('duplicate_ids');
+    this.owners.setAlias(id, { pfn, order });
+  }
+
+  #isIdInUse(id: number): boolean {
+    const alias = this.owners.aliasOf(id);
+    return (alias === undefined ? this.owners.getId(id) : this.owners.get(alias.pfn)) > 0;
+  }
+
+  #free(batch: EventBatch, i: number, op: number = Op.free): void {
     const cpu = this.#cpu(batch.cpu[i]!);
     const done =
       batch.flags[i]! & EventFlag.hasPfn
         ? this.#freeRecorded(cpu, batch.pfn[i]!, batch.order[i]!)
         : this.#freeId(cpu, batch.id[i]!, batch.order[i]!);
-    this.#tallies.event(Op.free, batch.ctx[i]!, done ? Outcome.ok : Outcome.not_replayed);
+    this.#tallies.event(op, batch.ctx[i]!, done ? Outcome.ok : Outcome.not_replayed);
   }
 
   #freeRecorded(cpu: number, recorded: number, recordedOrder: number): boolean {
-    const order = recordedOrder === NO_ORDER ? 0 : recordedOrder;
-    if (recordedOrder === NO_ORDER) this.#notes.add('frees_without_order');
     const model = this.owners.get(recorded) - 1;
-    if (model < 0) return this.#freeUnowned(cpu, recorded, order, model + 1);
-    if (order === 0 || this.#isWhole(recorded, order, model)) {
+    let order = recordedOrder;
+    if (order === NO_ORDER) {
+      this.#notes.add('frees_without_order');
+      order = model < 0 ? 0 : this.#orderAt(model);
+    }
+    if (model < 0 && (order === 0 || this.#haveOneFate(recorded, order, model + 1)))
+      return this.#freeUnowned(cpu, recorded, order, model + 1);
+    if (model >= 0 && (order === 0 || this.#isWhole(recorded, order, model))) {
       this.owners.clearPages(recorded, order, Fate.freed);
       this.#noteShape(model, order);
       freePages(this.#mm, cpu, model, order);
@@ -138,7 +184,20 @@ export class FreeRunningReplay {
     }
     // The pages did not come from one allocation of the model: they go back one by one.
     this.#notes.add('order_mismatches');
-    for (let page = recorded; page < recorded + (1 << order); page++) this.#freeRecorded(cpu, page, 0);
+    let done = false;
+    for (let page = recorded; page < recorded + (1 << order); page++)
+      if (this.#freeRecorded(cpu, page, 0)) done = true;
+    return done;
+  }
+
+  /** Order of the allocation that begins at a page of the model. */
+  #orderAt(model: number): number {
+    const owner = ownerOf(this.#mm, model);
+    return owner !== null && owner.head === model ? owner.order : 0;
+  }
+
+  #haveOneFate(recorded: number, order: number, fate: number): boolean {
+    for (let i = 1; i < 1 << order; i++) if (this.owners.get(recorded + i) !== fate) return false;
     return true;
   }
 
@@ -159,46 +218,67 @@ export class FreeRunningReplay {
   }
 
   #freeUnowned(cpu: number, recorded: number, order: number, fate: number): boolean {
-    if (fate === Fate.failed) {
-      this.#notes.add('frees_of_failed');
-      this.owners.clearPages(recorded, order, Fate.freed);
-      return false;
-    }
-    if (fate === Fate.reclaimed) {
-      this.#notes.add('frees_of_reclaimed');
-      this.owners.clearPages(recorded, order, Fate.freed);
-      return false;
-    }
     if (fate === Fate.freed) {
       this.#notes.add('untraced_allocations');
       return false;
     }
-    this.#notes.add('frees_from_before_trace');
     this.owners.clearPages(recorded, order, Fate.freed);
-    if (!this.#startIsRecorded || !this.#isInUse(recorded, order)) return false;
-    freePages(this.#mm, cpu, recorded, order);
-    return true;
+    if (fate === Fate.failed) this.#notes.add('frees_of_failed');
+    else if (fate === Fate.reclaimed) this.#notes.add('frees_of_reclaimed');
+    else if (this.#startIsRecorded) return this.#freeFromStart(cpu, recorded, order);
+    else this.#notes.add('frees_from_before_trace');
+    return false;
   }
 
-  /** Pages in use since the start are the recorded ones, as long as the model has not freed them. */
-  #isInUse(pfn: number, order: number): boolean {
-    const { pages } = this.#mm;
-    if (this.#mm.findZone(pfn) === undefined || this.#mm.findZone(pfn + (1 << order) - 1) === undefined)
+  /** Pages in use since the start are the recorded ones, as long as the model has not freed or moved them. */
+  #freeFromStart(cpu: number, pfn: number, order: number): boolean {
+    const mm = this.#mm;
+    const end = pfn + (1 << order);
+    if (mm.findZone(pfn) === undefined || mm.findZone(end - 1) === undefined) {
+      this.#notes.add('pages_outside_machine');
       return false;
-    for (let page = pfn; page < pfn + (1 << order); page++) {
-      if (pages.buddyHead(page) >= 0) return false;
-      const kind = pages.state[page]! >> 4;
-      if (kind !== PageKind.used && kind !== PageKind.lru) return false;
     }
-    return true;
+    this.#notes.add('frees_from_before_trace');
+    let inUse = 0;
+    for (let page = pfn; page < end; page++) if (this.#isFromStart(page)) inUse++;
+    if (inUse === 1 << order) {
+      freePages(mm, cpu, pfn, order);
+      return true;
+    }
+    // Some of them were free in the start state: an allocation that no event shows has taken them since.
+    for (let page = pfn; page < end; page++) if (this.#isFromStart(page)) freePages(mm, cpu, page, 0);
+    return inUse > 0;
   }
 
-  #allocNolock(batch: EventBatch, i: number): number {
-    const account = (batch.gfp[i]! & GFP_ACCOUNT_BIT) !== 0;
-    return allocPagesNolock(this.#mm, this.#cpu(batch.cpu[i]!), batch.order[i]!, batch.node[i]!, account);
+  #isFromStart(pfn: number): boolean {
+    const span = spanAt(this.#mm.pages, pfn);
+    return span === null || (isMovable(span.state) && this.#movableAtStart[pfn] === 1);
+  }
+
+  #allocNolock(batch: EventBatch, i: number): void {
+    const order = batch.order[i]!;
+    const gfp = batch.gfp[i]!;
+    const flags = batch.flags[i]!;
+    if (flags & EventFlag.failed) {
+      this.#notes.add('recorded_failures');
+      this.#tallies.event(Op.alloc_nolock, batch.ctx[i]!, Outcome.failed);
+      this.#tallies.allocation(Migratetype.unmovable, batch.ctx[i]!, order, 1);
+      return;
+    }
+    const cpu = this.#cpu(batch.cpu[i]!);
+    if (flags & EventFlag.hasPfn) this.#freeImplied(cpu, batch.pfn[i]!, order);
+    const node = this.#node(batch.node[i]!);
+    const pfn = allocPagesNolock(this.#mm, cpu, order, node, (gfp & GFP_ACCOUNT_BIT) !== 0);
+    this.#finishAlloc(batch, i, Op.alloc_nolock, pfn, order, Migratetype.unmovable);
   }
 
   #freeId(cpu: number, id: number, order: number): boolean {
+    const alias = id === NONE_U32 ? undefined : this.owners.aliasOf(id);
+    if (alias !== undefined) {
+      this.owners.clearAlias(id);
+      if (order !== NO_ORDER && order !== alias.order) this.#notes.add('order_mismatches');
+      return this.#freeRecorded(cpu, alias.pfn, alias.order);
+    }
     const model = id === NONE_U32 ? -1 : this.owners.getId(id) - 1;
     if (model < 0) {
       const fate = model + 1;
@@ -208,7 +288,7 @@ export class FreeRunningReplay {
       if (id !== NONE_U32 && fate !== Fate.unknown) this.owners.clearId(id, Fate.freed);
       return false;
     }
-    const allocated = this.owners.orderOfId(id);
+    const allocated = allocatedOrder(this.#mm, model);
     if (order !== NO_ORDER && order !== allocated) this.#notes.add('order_mismatches');
     this.owners.clearId(id, Fate.freed);
     freePages(this.#mm, cpu, model, allocated);
@@ -224,14 +304,30 @@ export class FreeRunningReplay {
     } else if (op >= FIRST_OBSERVATION) {
       // What the recorded kernel did by itself is not for the model to follow.
     } else if (op === Op.alloc_nolock) {
-      const pfn = this.#allocNolock(batch, i);
-      this.#finishAlloc(batch, i, op, pfn, batch.order[i]!, 0);
+      this.#allocNolock(batch, i);
     } else if (op === Op.free_nolock) {
-      this.#free(batch, i);
+      this.#free(batch, i, op);
     } else {
-      const outcome = this.#rareOps.replay(batch, i, this.#cpu(batch.cpu[i]!));
+      const outcome = this.#rareOps.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));
       if (outcome === 'not_modelled') this.#notes.add('not_modelled');
       this.#tallies.event(op, ctx, RARE_OUTCOMES[outcome]);
     }
   }
+}
+
+/** Order of an allocation that is still whole: ids name nothing else. */
+function allocatedOrder(mm: PageAllocator, pfn: number): number {
+  const { state, blockBase } = mm.pages;
+  const small = state[pfn]!;
+  const kind = small >> 4;
+  if (kind === PageKind.allocated || kind === PageKind.lru) return small & 15;
+  return state[blockBase + (pfn >>> PAGEBLOCK_ORDER)]! & 15;
+}
+
+/** Movable pages that a start state holds; empty where the pages in use at the start are nobody's. */
+function movablePages(mm: PageAllocator, startIsRecorded: boolean): Uint8Array {
+  const { state, end_pfn } = mm.pages;
+  const movable = new Uint8Array(startIsRecorded ? end_pfn : 0);
+  for (let pfn = 0; pfn < movable.length; pfn++) if (state[pfn]! >> 4 === PageKind.lru) movable[pfn] = 1;
+  return movable;
 }

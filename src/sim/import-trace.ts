@@ -43,7 +43,7 @@ export async function importTrace(request: ImportRequest): Promise<ImportSummary
     events: written.rows,
     kernel: kernelName(opened),
     interrupted: request.signal?.aborted ?? false,
-    notes: [...traceNotes(opened.report()), ...leftOut],
+    notes: [...traceNotes(opened), ...leftOut],
   };
 }
 

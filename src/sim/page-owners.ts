@@ -3,7 +3,8 @@
  *
  * A trace names pages by the PFNs that the recorded kernel handed out, or objects by ids. Ownership is kept per base page,
  * never per allocation: kernels split large pages and free the parts. Where reclaim or migration may move pages, the way
- * back, from a page of the model to its object, is kept too.
+ * back, from a page of the model to its object, is kept too. An object that has both names is kept under its PFN; its id
+ * is then another name for it. Pages that were in use when a recording began are objects under their own PFN.
  * model: page-allocator 8.6
  */
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
@@ -20,20 +21,48 @@ export const Fate = {
 const CHUNK_SHIFT = 12;
 const CHUNK = 1 << CHUNK_SHIFT;
 
+/** What an event with a recorded PFN allocated. */
+export interface RecordedPages {
+  readonly pfn: number;
+  readonly order: number;
+}
+
 export class PageOwners {
   /** by recorded PFN, in chunks that exist once used: model PFN + 1, or a Fate */
   readonly #chunks: (Int32Array | undefined)[] = [];
-  /** by id: model PFN + 1 or a Fate, and the order */
+  /** by id: model PFN + 1, or a Fate */
   #ids = new Int32Array(1 << 10);
-  #idOrders = new Uint8Array(1 << 10);
-  /** by model PFN: recorded PFN + 1, or -(id + 1); null while nothing moves pages */
-  #objects: Int32Array | null = null;
+  /** ids that are another name for recorded pages */
+  readonly #aliases = new Map<number, RecordedPages>();
+  /** by model PFN: recorded PFN + 1, or -(id + 1); null until the first page moves */
+  #objects: Float64Array | null = null;
+  #startIsRecorded = false;
 
-  /** From now on pages may be reclaimed or migrated; objects handed out before are not followed. */
-  trackMoves(mm: PageAllocator): void {
-    this.#objects = new Int32Array(mm.pages.end_pfn);
-    mm.onReclaim = (pfn, order) => this.#reclaimed(pfn, order);
-    mm.onMigrate = (from, to, order) => this.#migrated(from, to, order);
+  /**
+   * From now on pages may be reclaimed or migrated: their objects follow.
+   *
+   * @param startIsRecorded pages in use since the start are the recorded ones of the same PFN
+   */
+  trackMoves(mm: PageAllocator, startIsRecorded: boolean): void {
+    this.#startIsRecorded = startIsRecorded;
+    mm.onReclaim = (pfn, order) => this.#reclaimed(mm, pfn, order);
+    mm.onMigrate = (from, to, order) => this.#migrated(mm, from, to, order);
+  }
+
+  /** The way back from pages to objects, made when a page first moves: most runs never need it. */
+  #objectsOf(mm: PageAllocator): Float64Array {
+    if (this.#objects !== null) return this.#objects;
+    const objects = new Float64Array(mm.pages.end_pfn);
+    this.#chunks.forEach((chunk, number) => {
+      chunk?.forEach((value, i) => {
+        if (value > 0) objects[value - 1] = (number << CHUNK_SHIFT) + i + 1;
+      });
+    });
+    this.#ids.forEach((value, id) => {
+      if (value > 0) objects[value - 1] = -(id + 1);
+    });
+    this.#objects = objects;
+    return objects;
   }
 
   get(recorded: number): number {
@@ -66,15 +95,27 @@ export class PageOwners {
     return id < this.#ids.length ? this.#ids[id]! : Fate.unknown;
   }
 
-  orderOfId(id: number): number {
-    return this.#idOrders[id]!;
-  }
-
   setId(id: number, order: number, model: number): void {
     if (id >= this.#ids.length) this.#growIds(id + 1);
     this.#ids[id] = model < 0 ? Fate.failed : model + 1;
-    this.#idOrders[id] = order;
-    if (this.#objects !== null && model >= 0) this.#objects[model] = -(id + 1);
+    if (this.#aliases.size > 0) this.#aliases.delete(id);
+    if (this.#objects === null || model < 0) return;
+    // The pages behind the first may still say what they were part of before.
+    this.#objects.fill(0, model, model + (1 << order));
+    this.#objects[model] = -(id + 1);
+  }
+
+  /** The recorded pages that an id names, if it names any. */
+  aliasOf(id: number): RecordedPages | undefined {
+    return this.#aliases.size === 0 ? undefined : this.#aliases.get(id);
+  }
+
+  setAlias(id: number, pages: RecordedPages): void {
+    this.#aliases.set(id, pages);
+  }
+
+  clearAlias(id: number): void {
+    this.#aliases.delete(id);
   }
 
   clearId(id: number, fate: number): void {
@@ -82,37 +123,38 @@ export class PageOwners {
   }
 
   #growIds(length: number): void {
-    const capacity = Math.max(length, this.#ids.length * 2);
-    const ids = new Int32Array(capacity);
+    const ids = new Int32Array(Math.max(length, this.#ids.length * 4));
     ids.set(this.#ids);
     this.#ids = ids;
-    const orders = new Uint8Array(capacity);
-    orders.set(this.#idOrders);
-    this.#idOrders = orders;
   }
 
-  #reclaimed(pfn: number, order: number): void {
-    this.#eachObject(pfn, order, (object) => {
-      if (object < 0) this.#ids[-object - 1] = Fate.reclaimed;
-      else this.#set(object - 1, Fate.reclaimed);
-      return 0;
-    });
-  }
-
-  #migrated(from: number, to: number, order: number): void {
-    const objects = this.#objects!;
-    for (let i = 0; i < 1 << order; i++) {
-      const object = objects[from + i]!;
-      objects[from + i] = 0;
-      objects[to + i] = object;
-      if (object < 0) this.#ids[-object - 1] = to + i + 1;
-      else if (object > 0) this.#set(object - 1, to + i + 1);
+  #reclaimed(mm: PageAllocator, pfn: number, order: number): void {
+    const objects = this.#objectsOf(mm);
+    for (let page = pfn; page < pfn + (1 << order); page++) {
+      this.#place(this.#objectAt(objects, page), Fate.reclaimed);
+      objects[page] = 0;
     }
   }
 
-  #eachObject(pfn: number, order: number, change: (object: number) => number): void {
-    const objects = this.#objects!;
-    for (let page = pfn; page < pfn + (1 << order); page++)
-      if (objects[page] !== 0) objects[page] = change(objects[page]!);
+  #migrated(mm: PageAllocator, from: number, to: number, order: number): void {
+    const objects = this.#objectsOf(mm);
+    for (let i = 0; i < 1 << order; i++) {
+      const object = this.#objectAt(objects, from + i);
+      objects[from + i] = 0;
+      objects[to + i] = object;
+      this.#place(object, to + i + 1);
+    }
+  }
+
+  #objectAt(objects: Float64Array, page: number): number {
+    const object = objects[page]!;
+    if (object !== 0 || !this.#startIsRecorded) return object;
+    return this.get(page) === Fate.unknown ? page + 1 : 0;
+  }
+
+  /** @param value model PFN + 1, or a Fate */
+  #place(object: number, value: number): void {
+    if (object > 0) this.#set(object - 1, value);
+    else if (object < 0) this.#ids[-object - 1] = value;
   }
 }

@@ -27,14 +27,19 @@ import { SimBackground } from './background.js';
 import { FreeRunningReplay } from './free-running.js';
 import { digestInput } from './input-digest.js';
 import { Notes } from './notes.js';
+import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
-import { StartKnowledge } from './pinned/start-knowledge.js';
 import { resultMigratetypes, resultNodes, resultZones } from './result-zones.js';
 import { Series } from './series.js';
-import { readRecordingMaterial, startAllocator } from './start-state/recording-material.js';
+import {
+  type RecordingMaterial,
+  readRecordingMaterial,
+  startAllocator,
+} from './start-state/recording-material.js';
 import { Stopwatch } from './stopwatch.js';
 import { Tallies } from './tallies.js';
 import { TimeWindow } from './time-window.js';
+import { TraceJoiner } from './trace-joiner.js';
 import { traceNotes } from './trace-notes.js';
 
 export interface RunRequest {
@@ -68,9 +73,8 @@ interface Start {
   readonly origin: string;
   readonly kernel: string | null;
   readonly state: ResultStartState;
-  /** the recorded machine's own pages are in the start state */
-  readonly recorded: boolean;
-  readonly exact: boolean;
+  /** the recording whose own pages are in the start state */
+  readonly material: RecordingMaterial | undefined;
 }
 
 /** Replays the inputs, one after the other, on one machine. @throws InputError, InvariantError */
@@ -96,8 +100,7 @@ async function prepareStart(request: RunRequest): Promise<Start> {
       origin: `${recording.name}/before`,
       kernel: recording.kernel.release === '' ? null : recording.kernel.release,
       state: { kind, notes: [...notes, ...missing] },
-      recorded: true,
-      exact: kind === 'exact',
+      material,
     };
   }
   if (request.mode === 'pinned')
@@ -115,8 +118,7 @@ async function prepareStart(request: RunRequest): Promise<Start> {
     origin: request.machineOrigin ?? 'default: 4 GiB, 1 node',
     kernel: recording?.kernel.release || null,
     state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
-    recorded: false,
-    exact: true,
+    material: undefined,
   };
 }
 
@@ -141,6 +143,7 @@ class Session {
   readonly #traceNotes: ResultNote[] = [];
   readonly #inputs: ResultInput[] = [];
   readonly #window: TimeWindow;
+  readonly #joiner: TraceJoiner | undefined;
   #replay: FreeRunningReplay | PinnedReplay | undefined;
   #background: SimBackground | undefined;
   #series: Series | undefined;
@@ -154,6 +157,7 @@ class Session {
     readonly start: Start,
   ) {
     this.#window = new TimeWindow(request.from_ns, request.to_ns);
+    this.#joiner = request.inputs.length > 1 ? new TraceJoiner() : undefined;
   }
 
   async replay(input: string): Promise<void> {
@@ -162,14 +166,16 @@ class Session {
       maxErrors: request.max_errors,
       skipInvalid: request.skip_invalid,
     });
+    this.#joiner?.beginTrace();
     for await (const batch of opened.source.batches()) {
       if (request.signal?.aborted) break;
+      this.#joiner?.join(batch);
       if (batch.length > 0) this.#replayBatch(batch);
       request.onProgress?.({ events: this.#events, ts_ns: this.#last_ns });
       // Without a turn of the event loop an interrupt would not be seen.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    this.#traceNotes.push(...traceNotes(opened.report()));
+    this.#traceNotes.push(...traceNotes(opened));
     this.#inputs.push(await digestInput(input, formatOf(opened), opened.recording?.trace ?? input));
   }
 
@@ -203,17 +209,18 @@ class Session {
   }
 
   #begin(start_ns: number): FreeRunningReplay | PinnedReplay {
-    const { mm, recorded, exact } = this.start;
+    const { mm, material, state } = this.start;
     this.#window.start(start_ns);
     this.#series = new Series(mm, start_ns, this.request.series_ns);
-    if (this.request.mode === 'pinned') {
-      this.#replay = new PinnedReplay(mm, new StartKnowledge(mm, exact), this.#notes, this.#tallies);
+    if (this.request.mode === 'pinned' && material !== undefined) {
+      const kind = state.kind === 'exact' ? 'exact' : 'kpageflags';
+      this.#replay = pinRecording(material, { mm, kind }, this.#notes, this.#tallies);
       return this.#replay;
     }
     enableLru(mm);
     this.#background = new SimBackground(mm, start_ns);
     this.#replay = new FreeRunningReplay(mm, {
-      startIsRecorded: recorded,
+      startIsRecorded: material !== undefined,
       notes: this.#notes,
       tallies: this.#tallies,
       background: this.#background,
@@ -235,6 +242,7 @@ class Session {
     this.#background?.drain();
     if (this.#replay instanceof PinnedReplay) this.#replay.finish();
     if (request.check) validate(mm);
+    this.#notes.add('moved_traces', this.#joiner?.moved ?? 0);
     const findings = this.#findings();
     return {
       schema: 'spbsim.result/1',

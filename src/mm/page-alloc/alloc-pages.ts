@@ -3,17 +3,14 @@
  * model: page-allocator 4.1; gfp A4-A6
  */
 import { GFP_KSWAPD_RECLAIM_BIT, GFP_THISNODE_BIT, gfpMigratetype, gfpZone } from '../gfp.js';
-import { MAX_PAGE_ORDER, Migratetype, NO_PFN, ZoneIndex } from '../types.js';
+import { MAX_PAGE_ORDER, Migratetype, NO_PFN } from '../types.js';
 import { getPageFromFreelist } from './freelist-walk.js';
 import { markAllocated } from './in-use.js';
 import type { PageAllocator } from './page-allocator.js';
 import { cmaFlag } from './slow-flags.js';
 import { slowPath } from './slow-path.js';
-import { ALLOC_KSWAPD, ALLOC_NOFRAGMENT } from './watermark.js';
+import { ALLOC_KSWAPD } from './watermark.js';
 import { WMARK_LOW, type Zone } from './zone.js';
-
-export { addMovable, markAllocated } from './in-use.js';
-export { slowFlags } from './slow-flags.js';
 
 /**
  * Allocates 2^order pages.
@@ -59,14 +56,6 @@ export function zonesFor(
 
 /** Flags of the fast attempt. model: page-allocator 4.1, step 2 */
 function fastFlags(mm: PageAllocator, preferred: Zone, gfp: number, migratetype: number): number {
-  let flags = WMARK_LOW | cmaFlag(mm, migratetype);
-  if (gfp & GFP_KSWAPD_RECLAIM_BIT) flags |= ALLOC_KSWAPD;
-  if (mm.rules.defrag_mode || avoidsFragmentation(mm, preferred)) flags |= ALLOC_NOFRAGMENT;
-  return flags;
-}
-
-/** A request whose first zone is Normal tries DMA32 before it mixes types, where the node has one. */
-function avoidsFragmentation(mm: PageAllocator, preferred: Zone): boolean {
-  if (preferred.index !== ZoneIndex.normal) return false;
-  return !mm.numa || mm.nodes[preferred.node]!.zones.some((zone) => zone.index === ZoneIndex.dma32);
+  const flags = WMARK_LOW | cmaFlag(mm, migratetype) | preferred.nofragment_flag;
+  return gfp & GFP_KSWAPD_RECLAIM_BIT ? flags | ALLOC_KSWAPD : flags;
 }

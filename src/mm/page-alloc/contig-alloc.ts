@@ -17,7 +17,7 @@ import { zonesFor } from './alloc-pages.js';
 import { drainAllPages } from './drain-all.js';
 import { freeRange } from './free-range.js';
 import { markAllocated } from './in-use.js';
-import { endIsolation, isolateRange } from './isolation.js';
+import { endIsolation, endOfFreeChunks, isolateRange } from './isolation.js';
 import { migrateRange } from './migrate-range.js';
 import type { PageAllocator } from './page-allocator.js';
 import type { Zone } from './zone.js';
@@ -75,19 +75,6 @@ function takeRange(mm: PageAllocator, zone: Zone, cpu: number, start: number, en
   if (end < outerEnd) freeRange(mm, cpu, end, outerEnd - end);
   own(mm, start, end);
   return true;
-}
-
-/** End of the last chunk of an unbroken row of isolated free chunks over the range, or -1. */
-function endOfFreeChunks(mm: PageAllocator, start: number, end: number): number {
-  const { pages } = mm;
-  let pfn = pages.buddyHead(start);
-  if (pfn < 0) return -1;
-  while (pfn < end) {
-    const order = pages.buddyOrder(pfn);
-    if (order < 0 || pages.listType(pfn, order) !== Migratetype.isolate) return -1;
-    pfn += 1 << order;
-  }
-  return pfn;
 }
 
 /** Records the range as handed out, in the largest aligned pieces; frees of any shape cut them. */

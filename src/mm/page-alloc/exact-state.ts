@@ -4,7 +4,14 @@
  * model: page-allocator 8.17
  */
 import { invariant } from '../invariant.js';
-import { MIGRATE_PCPTYPES, MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, type ZoneIndex } from '../types.js';
+import {
+  MIGRATE_PCPTYPES,
+  MIGRATE_TYPES,
+  NR_PAGE_ORDERS,
+  PAGEBLOCK_ORDER,
+  PAGEBLOCK_PAGES,
+  type ZoneIndex,
+} from '../types.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { pcpListOrder, pcpListType } from './per-cpu-pages.js';

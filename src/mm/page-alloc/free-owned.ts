@@ -73,7 +73,12 @@ export function splitOwned(
   kind: number,
 ): void {
   const { pages } = mm;
-  if (kind === PageKind.lru && mm.lru !== null) mm.lru.split(mm.zoneOf(head), head, order, pieceOrder);
+  if (kind === PageKind.lru) {
+    mm.lruLists?.split(mm.zoneOf(head), head, order, pieceOrder);
+    if (mm.ages !== null)
+      for (let piece = head; piece < head + (1 << order); piece += 1 << pieceOrder)
+        mm.ages.copy(pages.node(head, order), pages.node(piece, pieceOrder));
+  }
   pages.state[pages.node(head, order)] = 0;
   for (let piece = head; piece < head + (1 << order); piece += 1 << pieceOrder)
     pages.state[pages.node(piece, pieceOrder)] = (kind << 4) | pieceOrder;

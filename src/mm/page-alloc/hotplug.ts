@@ -13,7 +13,7 @@ import { Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import { alignedOrder } from './aligned-order.js';
 import { freeToBuddy } from './buddy.js';
 import { drainAllPages } from './drain-all.js';
-import { endIsolation, isolateRange, unisolateBlock } from './isolation.js';
+import { endIsolation, endOfFreeChunks, isolateRange, unisolateBlock } from './isolation.js';
 import { migrateRange } from './migrate-range.js';
 import type { PageAllocator } from './page-allocator.js';
 import { NO_ZONE } from './page-map.js';
@@ -23,7 +23,13 @@ import { recomputeZones, setMobilityGrouping } from './zone-setup.js';
 import { buildZonelists } from './zonelist.js';
 
 export type OnlineOutcome = 'online' | 'not_whole_blocks' | 'beyond_the_model' | 'already_online';
-export type OfflineOutcome = 'offline' | 'not_whole_blocks' | 'not_online' | 'unmovable' | 'no_target';
+export type OfflineOutcome =
+  | 'offline'
+  | 'not_whole_blocks'
+  | 'not_online'
+  | 'unmovable'
+  | 'no_target'
+  | 'still_in_use';
 
 function isWholeBlocks(start: number, pages: number): boolean {
   return start >= 0 && pages > 0 && start % PAGEBLOCK_PAGES === 0 && pages % PAGEBLOCK_PAGES === 0;
@@ -89,10 +95,11 @@ export function offlinePages(
     enablePcps(mm, zone, sizes);
     return 'unmovable';
   }
-  if (!migrateRange(mm, zone, start, end, { cpu, node: nodeForTargets(mm, zone) })) {
+  const isEmpty = migrateRange(mm, zone, start, end, { cpu, node: nodeForTargets(mm, zone) });
+  if (!isEmpty || endOfFreeChunks(mm, start, end) !== end) {
     endIsolation(mm, cpu, isolation);
     enablePcps(mm, zone, sizes);
-    return 'no_target';
+    return isEmpty ? 'still_in_use' : 'no_target';
   }
   removeRange(mm, zone, start, end);
   zone.managed_pages -= pages;
@@ -148,5 +155,6 @@ function shrinkSpan(mm: PageAllocator, zone: Zone): void {
 function rebuildZonelists(mm: PageAllocator): void {
   const online = mm.spec.cpu_nodes.filter((_, cpu) => !mm.offline_cpus.has(cpu));
   mm.zonelists = buildZonelists(mm.zones, mm.spec.node_distances, online);
+  mm.markNofragmentZones();
   setMobilityGrouping(mm);
 }

@@ -36,9 +36,12 @@ export function addMovable(
   gfp: number = GFP_HIGHUSER_MOVABLE,
 ): void {
   countMovable(mm, pfn, order, sign);
-  if (mm.lru === null) return;
-  if (sign > 0) mm.lru.add(mm.zoneOf(pfn), pfn, order, gfp);
-  else mm.lru.remove(mm.zoneOf(pfn), pfn, order);
+  if (mm.ages !== null) {
+    if (sign > 0) mm.noteAge(mm.pages.node(pfn, order), gfp);
+  } else if (mm.lruLists !== null) {
+    if (sign > 0) mm.lruLists.add(mm.zoneOf(pfn), pfn, order, gfp);
+    else mm.lruLists.remove(mm.zoneOf(pfn), pfn, order);
+  }
 }
 
 /** Changes the count of movable pages of the block(s) that 2^order pages lie in, and nothing else. */

@@ -11,7 +11,8 @@
 import { MAX_PAGE_ORDER, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import { freeOnePage, isFreeBuddy, setBlockTypes } from './buddy.js';
 import type { PageAllocator } from './page-allocator.js';
-import { firstUnmovable } from './page-span.js';
+import { isBuddy } from './page-map.js';
+import { firstUnmovable, spanAt } from './page-span.js';
 import { blockStart, zoneSpansBlock } from './pageblock.js';
 import type { Zone } from './zone.js';
 
@@ -126,6 +127,15 @@ function moveFreeChunks(
   if (!mm.rules.post_per_move && moved > 0) zone.postFree(cpu, sign * moved);
 }
 
+/** An allocation larger than a block reaches over an end of the blocks: the kernel does not try to move those. */
+function sticksOut(mm: PageAllocator, start: number, end: number): boolean {
+  return [start, end - 1].some((pfn) => {
+    const span = spanAt(mm.pages, pfn);
+    if (span === null || isBuddy(span.state)) return false;
+    return span.head < start || span.head + (1 << span.order) > end;
+  });
+}
+
 /**
  * Isolates all blocks that a range touches: the first, the last, then those between, as the kernel does.
  *
@@ -150,6 +160,7 @@ export function isolateRange(
     return true;
   };
   const isolation = { zone, start: first, end: last + PAGEBLOCK_PAGES, types };
+  if (sticksOut(mm, first, isolation.end)) return null;
   let complete = isolateOne(first) && (last === first || isolateOne(last));
   for (let block = first + PAGEBLOCK_PAGES; complete && block < last; block += PAGEBLOCK_PAGES)
     complete = isolateOne(block);
@@ -175,4 +186,17 @@ export function endIsolation(
     if (type === undefined) continue;
     unisolateBlock(mm, zone, cpu, block, mm.rules.steal_fallback ? lostType : type);
   }
+}
+
+/** End of the last chunk of an unbroken row of isolated free chunks over the range, or -1. */
+export function endOfFreeChunks(mm: PageAllocator, start: number, end: number): number {
+  const { pages } = mm;
+  let pfn = pages.buddyHead(start);
+  if (pfn < 0) return -1;
+  while (pfn < end) {
+    const order = pages.buddyOrder(pfn);
+    if (order < 0 || pages.listType(pfn, order) !== Migratetype.isolate) return -1;
+    pfn += 1 << order;
+  }
+  return pfn;
 }

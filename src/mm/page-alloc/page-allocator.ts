@@ -8,13 +8,15 @@ import type { MachineSpec } from '../machine-spec.js';
 import type { Policy } from '../policy.js';
 import { CompactionState } from '../reclaim/compaction-state.js';
 import type { KswapdRunState } from '../reclaim/kswapd.js';
-import { LRU_HEADS_PER_ZONE, type LruLists } from '../reclaim/lru.js';
-import { MAX_NR_ZONES, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
+import { buildLru, LRU_HEADS_PER_ZONE, type LruLists, lruKindOf } from '../reclaim/lru.js';
+import type { PageAges } from '../reclaim/page-ages.js';
+import { MAX_NR_ZONES, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, ZoneIndex } from '../types.js';
 import { newVmEvents } from '../vmstat.js';
 import { wakeKswapdOf } from './kswapd-wake.js';
 import { NO_ZONE, PageMap, STRADDLED } from './page-map.js';
 import { type Rules, rulesOf } from './rules.js';
 import { HEADS_PER_ZONE, Zone } from './zone.js';
+import { ALLOC_NOFRAGMENT } from './watermark.js';
 import { buildZonelists, type Zonelists } from './zonelist.js';
 
 /** What the kernel's tracepoints of the same names would report; a run without a tracer pays one test. */
@@ -92,6 +94,8 @@ export class PageAllocator {
   readonly nodes: NodeState[];
   readonly rules: Rules;
   readonly nr_cpus: number;
+  /** Several nodes: only then do requests look at kswapd and at distance. */
+  readonly numa: boolean;
   /** CPUs that are not online now; owned by cpu-hotplug */
   readonly offline_cpus = new Set<number>();
   zonelists: Zonelists;
@@ -106,8 +110,10 @@ export class PageAllocator {
   onReclaim: ((pfn: number, order: number) => void) | null = null;
   /** lets a victim go; returns the pages that it freed. Without it an out-of-memory request fails. */
   onOom: ((request: OomRequest) => number) | null = null;
-  /** movable pages in the order of their age; null while a run models neither reclaim nor compaction */
-  lru: LruLists | null = null;
+  /** ages of movable pages, from which the LRU lists are built when first needed; null before and after */
+  ages: PageAges | null = null;
+  /** the LRU lists where they have been built */
+  lruLists: LruLists | null = null;
   shrinkers: Shrinkers | null = null;
   task: TaskState | null = null;
   readonly compaction: CompactionState;
@@ -122,6 +128,7 @@ export class PageAllocator {
   ) {
     this.rules = rulesOf(policy);
     this.nr_cpus = spec.cpu_nodes.length;
+    this.numa = spec.node_distances.length > 1;
     const end = spec.zones.reduce(
       (most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages),
       spec.max_pfn ?? 0,
@@ -145,6 +152,7 @@ export class PageAllocator {
     }));
     this.zonelists = buildZonelists(this.zones, spec.node_distances, spec.cpu_nodes);
     this.compaction = new CompactionState(this.zones, this.pages.nr_pageblocks);
+    this.markNofragmentZones();
     for (const zone of this.zones) this.claimBlocks(zone, zone.start_pfn, zone.end_pfn);
   }
 
@@ -164,7 +172,8 @@ export class PageAllocator {
 
   /** Zone of a page. Throws for a PFN that no zone has: callers check what comes from outside. */
   zoneOf(pfn: number): Zone {
-    const zone = this.findZone(pfn);
+    // Most blocks belong to one zone; the markers for the others are no zone numbers.
+    const zone = this.zones[this.pages.blockZone[pfn >>> PAGEBLOCK_ORDER]!] ?? this.findZone(pfn);
     if (zone === undefined) throw new InvariantError(`pfn 0x${pfn.toString(16)} is in no zone`);
     return zone;
   }
@@ -177,9 +186,37 @@ export class PageAllocator {
     return zone.spans(pfn) ? zone : undefined;
   }
 
-  /** Several nodes with memory are online: only then do requests look at kswapd and at distance. */
-  get numa(): boolean {
-    return this.nodes.length > 1;
+  /** The run models reclaim and compaction. */
+  get reclaims(): boolean {
+    return this.ages !== null || this.lruLists !== null;
+  }
+
+  /** Movable pages in the order of their age; null while a run models neither reclaim nor compaction. */
+  get lru(): LruLists | null {
+    if (this.ages !== null) {
+      this.lruLists = buildLru(this, this.ages);
+      this.ages = null;
+    }
+    return this.lruLists;
+  }
+
+  /** A movable page was handed out while the lists are not built. */
+  noteAge(node: number, gfp: number): void {
+    this.ages!.note(node, lruKindOf(gfp));
+    if (this.ages!.exhausted) void this.lru;
+  }
+
+  /**
+   * Marks the zones whose requests try the next zone before they mix types: all under defrag_mode, else Normal zones
+   * with a DMA32 zone below them (or on a machine of one node). model: page-allocator 4.1
+   */
+  markNofragmentZones(): void {
+    for (const zone of this.zones) {
+      const siblings = this.nodes[zone.node]!.zones;
+      const hasDma32 = siblings.some((other) => other.index === ZoneIndex.dma32 && other.managed_pages > 0);
+      const avoids = zone.index === ZoneIndex.normal && (!this.numa || hasDma32);
+      zone.nofragment_flag = avoids || this.rules.defrag_mode ? ALLOC_NOFRAGMENT : 0;
+    }
   }
 
   /** Wakes kswapd of a zone's node unless the node is balanced or hopeless. model: page-allocator 4.9 */

@@ -85,6 +85,8 @@ export function zoneWatermarkFast(
   if (order === 0) {
     const usable = free - Math.min(free, unusableFree(zone, rules, 0, allocFlags));
     if (usable > mark + zone.lowmem_reserve[highestZone]!) return true;
+    // Without reserves to break into and without a boost to ignore, the full test asks the same once more.
+    if ((allocFlags & ALLOC_RESERVES) === 0 && zone.watermark_boost === 0) return false;
   }
   if (zoneWatermarkOk(zone, rules, order, mark, highestZone, allocFlags, free)) return true;
   if (order !== 0 || zone.watermark_boost === 0 || (allocFlags & ALLOC_WMARK_MASK) !== WMARK_MIN)

@@ -31,6 +31,9 @@ export class Zone {
   /** another zone shares one of this zone's pageblocks, so a merge has to look twice */
   straddled = false;
 
+  /** ALLOC_NOFRAGMENT where requests that prefer this zone avoid mixing types, else 0; owned by page-allocator */
+  nofragment_flag = 0;
+
   /** min, low, high, promo without boost */
   readonly watermark = new Int32Array(4);
   watermark_boost = 0;

@@ -40,7 +40,7 @@ export function tryToCompactPages(
   priority: number,
 ): { result: CompactResult; pfn: number } {
   let result: CompactResult = CompactResult.skipped;
-  if (mm.lru === null || !compactionAllowed(mm, request.gfp)) return { result, pfn: NO_PFN };
+  if (!mm.reclaims || !compactionAllowed(mm, request.gfp)) return { result, pfn: NO_PFN };
   const full = priority === CompactPriority.syncFull;
   const capture = new Capture(mm, request.order, request.migratetype);
   for (const zone of request.zones) {

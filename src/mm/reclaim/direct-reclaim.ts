@@ -27,7 +27,7 @@ export function tryToFreePages(
   order: number,
   highestZone: number,
 ): number {
-  if (mm.lru === null && mm.shrinkers === null) return 0;
+  if (!mm.reclaims && mm.shrinkers === null) return 0;
   mm.events[allocstallName(highestZone as ZoneIndex)]++;
   const control: ReclaimControl = {
     actor: 'direct',

@@ -51,7 +51,7 @@ export function runKcompactd(mm: PageAllocator, node: NodeState, cpu: number): K
   mm.events.compact_daemon_wake++;
   let migrated = 0;
   let cost_ns = 0;
-  if (mm.lru === null) return { migrated, cost_ns };
+  if (!mm.reclaims) return { migrated, cost_ns };
   for (const zone of node.zones) {
     if (zone.index > highest || mm.compaction.isDeferred(zone, order)) continue;
     if (compactionNeed(mm, zone, order, WMARK_MIN, highest, false) !== CompactResult.continue) continue;
@@ -73,7 +73,7 @@ export function runKcompactd(mm: PageAllocator, node: NodeState, cpu: number): K
 /** Whether a proactive run would start now. */
 export function wantsProactiveCompaction(mm: PageAllocator, node: NodeState): boolean {
   return (
-    mm.lru !== null &&
+    mm.reclaims &&
     mm.policy['compaction.enabled'] &&
     mm.policy['compaction.proactiveness'] > 0 &&
     !node.kswapd_awake &&
@@ -112,7 +112,7 @@ export function runProactiveCompaction(
 
 /** `echo 1 > /proc/sys/vm/compact_memory`: every zone from end to end. @returns pages migrated */
 export function compactMemory(mm: PageAllocator, cpu: number): number {
-  if (mm.lru === null || !mm.policy['compaction.enabled']) return 0;
+  if (!mm.reclaims || !mm.policy['compaction.enabled']) return 0;
   let migrated = 0;
   for (const zone of mm.zones) {
     const run = compactZone(mm, { ...daemonGoal(zone, cpu), whole_zone: true, ignore_skip: true });

@@ -13,7 +13,8 @@
  * read without readahead on a filesystem that allows FS therefore counts as anonymous; the knob reclaim.lru_kind overrides it.
  *
  * The links use `next` and `prev` of the pages themselves, which are free while a page is allocated: no page costs
- * memory beyond two bits. Runs that only follow a recording leave the lists off (`mm.lru` is null).
+ * memory beyond two bits. Runs that only follow a recording leave the lists off (`mm.lru` is null); other runs build them
+ * when they first reclaim or compact (page-ages.ts).
  * model: gfp C12
  */
 import { GFP_FS_BIT, GFP_HIGHMEM_BIT, GFP_NOMEMALLOC_BIT, GFP_NORETRY_BIT, GFP_WRITE_BIT } from '../gfp.js';
@@ -22,6 +23,7 @@ import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import { PageKind, type PageMap } from '../page-alloc/page-map.js';
 import { HEADS_PER_ZONE, type Zone } from '../page-alloc/zone.js';
 import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
+import { PageAges } from './page-ages.js';
 
 export const LRU_FILE = 0;
 export const LRU_ANON = 1;
@@ -53,8 +55,7 @@ export class LruLists {
     this.#size = new Float64Array(mm.zones.length * NR_LRU_LISTS);
     this.#linked = new Uint8Array(Math.ceil(mm.pages.headBase / 8));
     this.#anon = new Uint8Array(this.#linked.length);
-    const kind = mm.policy['reclaim.lru_kind'];
-    this.#fixedKind = kind === 'by_gfp' ? -1 : kind === 'anon' ? LRU_ANON : LRU_FILE;
+    this.#fixedKind = fixedKind(mm);
   }
 
   pagesOf(zone: Zone, kind: number): number {
@@ -178,20 +179,59 @@ export class LruLists {
   }
 }
 
-/** Turns reclaim and compaction on. Movable pages already handed out join the lists in PFN order, as anonymous ones. */
+/**
+ * Turns reclaim and compaction on. The lists are built when they are first needed; until then only ages are kept. Movable
+ * pages already handed out are the coldest, in PFN order, and count as anonymous.
+ */
 export function enableLru(mm: PageAllocator): void {
-  if (mm.lru !== null) return;
+  if (!mm.reclaims) mm.ages = new PageAges(mm.pages);
+}
+
+/** Kind of all pages where the policy fixes it, else -1. */
+function fixedKind(mm: PageAllocator): number {
+  const kind = mm.policy['reclaim.lru_kind'];
+  if (kind === 'by_gfp') return -1;
+  return kind === 'anon' ? LRU_ANON : LRU_FILE;
+}
+
+/** Builds the lists from the ages of the pages. */
+export function buildLru(mm: PageAllocator, ages: PageAges): LruLists {
   const lru = new LruLists(mm);
+  const { pages } = mm;
+  const nodes: number[] = [];
+  eachLruNode(mm, (node) => nodes.push(node));
+  nodes.sort((a, b) => ages.ageOf(a) - ages.ageOf(b) || pages.pfn(a) - pages.pfn(b));
+  for (const node of nodes) {
+    const pfn = pages.pfn(node);
+    lru.addKind(mm.zoneOf(pfn), pfn, pages.state[node]! & 15, kindOf(ages, node));
+  }
+  return lru;
+}
+
+/** Pages of one zone and kind, without building the lists. */
+export function countLruPages(mm: PageAllocator, ages: PageAges, zone: Zone, kind: number): number {
+  let counted = 0;
+  const fixed = fixedKind(mm);
+  eachLruNode(mm, (node) => {
+    const actual = fixed < 0 ? kindOf(ages, node) : fixed;
+    if (actual === kind && mm.findZone(mm.pages.pfn(node)) === zone)
+      counted += 1 << (mm.pages.state[node]! & 15);
+  });
+  return counted;
+}
+
+function kindOf(ages: PageAges, node: number): number {
+  return ages.isUnknown(node) ? LRU_ANON : ages.kindOf(node);
+}
+
+/** Visits every movable page in use, in PFN order; only blocks that have any are looked at. */
+function eachLruNode(mm: PageAllocator, visit: (node: number) => void): void {
   const { pages } = mm;
   for (let block = 0; block < pages.nr_pageblocks; block++) {
     if (pages.blockMovable[block] === 0) continue;
     const start = block << PAGEBLOCK_ORDER;
-    const large = pages.state[pages.blockBase + block]!;
-    if (large >> 4 === PageKind.lru) lru.addKind(mm.zoneOf(start), start, large & 15, LRU_ANON);
-    for (let pfn = start; pfn < start + PAGEBLOCK_PAGES; pfn++) {
-      const state = pages.state[pfn]!;
-      if (state >> 4 === PageKind.lru) lru.addKind(mm.zoneOf(pfn), pfn, state & 15, LRU_ANON);
-    }
+    if (pages.state[pages.blockBase + block]! >> 4 === PageKind.lru) visit(pages.blockBase + block);
+    for (let pfn = start; pfn < start + PAGEBLOCK_PAGES; pfn++)
+      if (pages.state[pfn]! >> 4 === PageKind.lru) visit(pfn);
   }
-  mm.lru = lru;
 }

@@ -10,7 +10,9 @@ import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { drainSizeAfterFree } from '../../mm/page-alloc/pcp-tuning.js';
 import { NR_PCP_LISTS, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
 import type { PcpPlace } from '../../mm/page-alloc/take-pfn.js';
-import type { Zone } from '../../mm/page-alloc/zone.js';
+import { boostedMark, zoneWatermarkOk } from '../../mm/page-alloc/watermark.js';
+import { WMARK_HIGH, ZONE_BELOW_HIGH, ZONE_RECLAIM_ACTIVE, type Zone } from '../../mm/page-alloc/zone.js';
+import { ZoneIndex } from '../../mm/types.js';
 import { type BurstMiss, type BurstTally, emptyTally, MAX_MISSES } from './burst-log.js';
 import type { StartKnowledge } from './start-knowledge.js';
 
@@ -182,12 +184,22 @@ export class DrainPredictor {
     const rightSize =
       drain.drained >= drain.expected && drain.left <= 0 && drain.drained - drain.expected <= overshoot;
     if (!rightSize) this.#resynchronise(drain, cpu);
+    if (drain.cause !== 'worker' && drain.drained > 0) this.#clearBelowHigh(drain.zone);
     if (drain.drained === 0) {
       this.tally.expected_not_seen++;
       if (drain.cause === 'worker') this.workerTally.expected_not_seen++;
       return;
     }
     this.#count(drain, cpu, drain.known, rightSize && drain.expected > 0);
+  }
+
+  /** An overflow drain looks whether the zone is above its high mark again. model: page-allocator 3.3, step 7 */
+  #clearBelowHigh(zone: Zone): void {
+    if (
+      zone.flags & ZONE_BELOW_HIGH &&
+      zoneWatermarkOk(zone, this.mm.rules, 0, boostedMark(zone, WMARK_HIGH), ZoneIndex.movable, 0)
+    )
+      zone.flags &= ~ZONE_BELOW_HIGH;
   }
 
   #count(drain: Drain, cpu: number, known: boolean, rightSize: boolean): void {
@@ -207,13 +219,25 @@ export class DrainPredictor {
     this.misses.push({ kind: 'drain', event: drain.event, ts_ns: drain.ts_ns, cpu, text });
   }
 
-  /** The real high mark was elsewhere; the count at which the kernel drained, or did not, bounds it. */
+  /**
+   * The kernel drained where the model would not, or the reverse: the limit at which it drains is another.
+   *
+   * While kswapd runs that is four batches, which no page event tells; a drain at that count shows it, and a free without
+   * one shows that it is over. Else the high mark was elsewhere, and the count bounds it.
+   */
   #resynchronise(drain: Drain, cpu: number): void {
-    const pcp = drain.zone.pcps[cpu]!;
+    const { zone } = drain;
+    const pcp = zone.pcps[cpu]!;
     const before = pcp.count + drain.drained;
-    if (drain.drained === 0) pcp.high = Math.max(pcp.high, Math.min(pcp.count + 1, pcp.high_max));
-    else if (drain.cause === 'none' || drain.expected === 0)
-      pcp.high = Math.max(pcp.high_min, Math.min(pcp.high, before));
+    const reclaimLimit = Math.min(pcp.batch << 2, pcp.high);
+    if (drain.drained === 0) {
+      if (zone.flags & ZONE_RECLAIM_ACTIVE) zone.flags &= ~ZONE_RECLAIM_ACTIVE;
+      else pcp.high = Math.max(pcp.high, Math.min(pcp.count + 1, pcp.high_max));
+    } else if (drain.cause === 'none' || drain.expected === 0) {
+      if (drain.cause === 'none' && before < pcp.high && before >= reclaimLimit && before < pcp.high_min)
+        zone.flags |= ZONE_RECLAIM_ACTIVE;
+      else pcp.high = Math.max(pcp.high_min, Math.min(pcp.high, before));
+    }
     if (drain.cause === 'free' && drain.drained > pcp.batch) pcp.free_count = drain.drained;
   }
 }

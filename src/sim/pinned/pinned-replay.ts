@@ -7,17 +7,18 @@
  * out; if the trace does so, that is an illegal PFN.
  * model: page-allocator 8
  */
-import { GFP_MOVABLE_BIT, gfpMigratetype } from '../../mm/gfp.js';
-import { addMovable, markAllocated } from '../../mm/page-alloc/alloc-pages.js';
+import { GFP_MOVABLE_BIT, gfpMigratetype, gfpZone } from '../../mm/gfp.js';
 import { freeOnePage, freeToBuddy, setBlockTypes } from '../../mm/page-alloc/buddy.js';
 import { releaseOwner } from '../../mm/page-alloc/free-owned.js';
+import { addMovable, markAllocated } from '../../mm/page-alloc/in-use.js';
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { isBuddy, isPcp, PageKind } from '../../mm/page-alloc/page-map.js';
 import { blockStart, moveFreePages, zoneSpansBlock } from '../../mm/page-alloc/pageblock.js';
 import { noteAllocation } from '../../mm/page-alloc/pcp-tuning.js';
 import { pcpAllowedOrder, pcpListIndex, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
 import { findOnPcp, takeFromChunk, takeFromPcp } from '../../mm/page-alloc/take-pfn.js';
-import type { Zone } from '../../mm/page-alloc/zone.js';
+import { boostedMark, zoneWatermarkFast } from '../../mm/page-alloc/watermark.js';
+import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from '../../mm/page-alloc/zone.js';
 import { MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 import type { Notes } from '../notes.js';
@@ -258,6 +259,7 @@ export class PinnedReplay {
     this.drains.close(cpu);
     const { pages } = this.mm;
     this.legality.allocations++;
+    this.#noteBelowHigh(zone, order, gfp);
     let legal = true;
     const node = pages.node(pfn, order);
     const state = pages.state[node]!;
@@ -284,6 +286,14 @@ export class PinnedReplay {
         this.illegal.push({ event: this.event, ts_ns: ts, pfn, order, cpu });
     }
     markAllocated(this.mm, pfn, order, (gfp & GFP_MOVABLE_BIT) !== 0);
+  }
+
+  /** Every request that meets a zone below its high mark says so, and stops the growth of per-CPU lists there. */
+  #noteBelowHigh(zone: Zone, order: number, gfp: number): void {
+    const { rules } = this.mm;
+    if (!rules.below_high || zone.flags & ZONE_BELOW_HIGH) return;
+    if (!zoneWatermarkFast(zone, rules, order, boostedMark(zone, WMARK_HIGH), gfpZone(gfp), 0, gfp))
+      zone.flags |= ZONE_BELOW_HIGH;
   }
 
   /** Hands out a page that should stand on this CPU's list. @returns whether it was free anywhere */
@@ -325,14 +335,14 @@ export class PinnedReplay {
     takeFromPcp(zone, place);
     if (place.cpu !== cpu || migratetype >= MIGRATE_PCPTYPES) return true;
     if (place.index !== pcpListIndex(order, migratetype)) this.#learnBlockType(zone, cpu, pfn, migratetype);
-    else for (let above = 0; above < place.position; above++) this.#park(zone, cpu, place.index);
+    else for (let above = 0; above < place.position; above++) this.#park(zone, cpu, place.index, 0);
     return true;
   }
 
-  /** Takes the head of a list into limbo: free as far as the trace shows, but not where the model has it. */
-  #park(zone: Zone, cpu: number, index: number): void {
+  /** Takes an entry of a list into limbo: free as far as the trace shows, but not where the model has it. */
+  #park(zone: Zone, cpu: number, index: number, position: number): void {
     const order = pcpListOrder(index);
-    const pfn = takeFromPcp(zone, { cpu, index, position: 0 });
+    const pfn = takeFromPcp(zone, { cpu, index, position });
     this.mm.pages.state[this.mm.pages.node(pfn, order)] = (PageKind.parked << 4) | order;
     this.notes.add('untraced_takes', 1 << order);
   }
@@ -405,6 +415,9 @@ export class PinnedReplay {
     const place = findOnPcp(zone, pfn, order, cpu);
     this.drains.step(zone, cpu, pfn, order, place);
     if (place !== null) {
+      // Drains take the tail: what the model has behind it has left without an event.
+      const list = zone.pcps[place.cpu]!.lists[place.index]!;
+      while (list.length - 1 > place.position) this.#park(zone, place.cpu, place.index, list.length - 1);
       takeFromPcp(zone, place);
     } else if (!this.#takePagesSingly(zone, cpu, pfn, order)) {
       // Was never seen to come free: it was on the list from before the trace, or its free is missing.

@@ -11,16 +11,12 @@
  * Block types: see block-types.ts.
  * model: page-allocator 8.15, 8.17
  */
-import { addMovable } from '../../mm/page-alloc/alloc-pages.js';
+import { addMovable } from '../../mm/page-alloc/in-use.js';
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../../mm/page-alloc/page-map.js';
 import { pcpAllowedOrder, pcpListOrder, pcpListType } from '../../mm/page-alloc/per-cpu-pages.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
-import {
-  MAX_PAGE_ORDER,
-  MIGRATE_PCPTYPES,
-  PAGEBLOCK_ORDER,
-} from '../../mm/types.js';
+import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
 import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
 import { inferBlockTypes } from './block-types.js';

@@ -19,8 +19,8 @@ import { SimBackground } from '../background.js';
 import { FreeRunningReplay } from '../free-running.js';
 import { Notes } from '../notes.js';
 import type { BurstMiss, BurstTally } from '../pinned/burst-log.js';
-import { PinnedReplay } from '../pinned/pinned-replay.js';
-import { StartKnowledge } from '../pinned/start-knowledge.js';
+import { pinRecording } from '../pinned/pin-recording.js';
+import type { PinnedReplay } from '../pinned/pinned-replay.js';
 import { zoneinfoOf } from '../start-state/machine-from-zoneinfo.js';
 import {
   openRecordedEvents,
@@ -28,7 +28,6 @@ import {
   readRecordingMaterial,
   startAllocator,
 } from '../start-state/recording-material.js';
-import { vmstatTicks } from '../start-state/vmstat-ticks.js';
 import { Tallies } from '../tallies.js';
 import { blockTypeErrors, type Causes, freePageTotals, orderErrors } from './buddyinfo-error.js';
 import { compareStates } from './state-comparison.js';
@@ -44,7 +43,6 @@ export interface RecordingVerdict {
   readonly notes: ResultNote[];
 }
 
-const BEFORE_MARK = /^spbsim: before\b/;
 const AFTER_MARK = /^spbsim: after\b/;
 
 /** What the pinned replay leaves behind, taken at the moment at which `after/` was read. */
@@ -156,11 +154,12 @@ async function replayPinned(
   check: boolean,
   onProgress?: (events: number) => void,
 ): Promise<PinnedEnd> {
-  const { mm, kind } = startAllocator(material, policy);
+  const started = startAllocator(material, policy);
+  const { mm, kind } = started;
   const notes = new Notes();
-  const replay = new PinnedReplay(mm, new StartKnowledge(mm, kind === 'exact'), notes);
-  for (let cpu = 0; cpu < mm.nr_cpus; cpu++)
-    replay.drains.setTicks(cpu, vmstatTicks(material.scan, cpu, policy['vmstat.interval_ns']));
+  const replay: PinnedReplay = pinRecording(material, started, notes, null, (name) => {
+    if (AFTER_MARK.test(name)) takeAfter(material, mm, notes, replay, end);
+  });
   const end: PinnedEnd = {
     replay,
     notes,
@@ -168,10 +167,6 @@ async function replayPinned(
     after_buddyinfo: [],
     after_pagetypeinfo: [],
     checkpoints: [],
-  };
-  replay.onMark = (name) => {
-    if (BEFORE_MARK.test(name)) alignPcps(material, mm);
-    if (AFTER_MARK.test(name)) takeAfter(material, mm, notes, replay, end);
   };
   const reader = await openRecordedEvents(material.recording);
   for await (const batch of reader.batches()) {
@@ -186,19 +181,6 @@ async function replayPinned(
   if (material.dump_after !== undefined)
     end.checkpoints.push(compareStates(material.dump_after, exactState(mm)));
   return end;
-}
-
-/** zoneinfo was read right behind the mark: its counts include the entries that no event ever shows. */
-function alignPcps(material: RecordingMaterial, mm: PageAllocator): void {
-  const { zoneinfo } = material.before;
-  if (zoneinfo === undefined || material.dump_before !== undefined) return;
-  for (const zone of mm.zones)
-    for (const pageset of zoneinfoOf(zoneinfo, zone)?.pagesets ?? []) {
-      const pcp = zone.pcps[pageset.cpu];
-      if (pcp === undefined) continue;
-      pcp.count = Math.max(pcp.count, pageset.count);
-      pcp.high = pageset.high;
-    }
 }
 
 function takeAfter(

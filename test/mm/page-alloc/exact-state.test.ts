@@ -7,8 +7,7 @@ import { freePages } from '../../../src/mm/page-alloc/free-owned.js';
 import { PageAllocator } from '../../../src/mm/page-alloc/page-allocator.js';
 import { validate } from '../../../src/mm/page-alloc/validate.js';
 import { ZoneIndex } from '../../../src/mm/types.js';
-import { commands, plan } from './naive-commands.js';
-import { SideBySide } from './naive-compare.js';
+import { commands, pairFor, plan } from './naive-commands.js';
 import { B, Bench } from './support.js';
 
 /** A machine of the same build, with the same marks and limits and nothing in its lists, that takes over a state. */
@@ -23,31 +22,26 @@ describe('exact state', () => {
     '%s: a round trip changes nothing, and both go on alike',
     (generation) => {
       fc.assert(
-        fc.property(
-          plan,
-          commands,
-          fc.infiniteStream(fc.nat(3)),
-          ({ settings, blocks }, sequence, orders) => {
-            const run = new SideBySide({ ...settings, generation }, blocks);
-            for (const command of sequence) command(run);
-            const state = exactState(run.mm);
-            const copy = reloaded(run.mm, state);
-            validate(copy);
-            expect(exactState(copy)).toEqual(state);
+        fc.property(plan, commands, fc.infiniteStream(fc.nat(3)), (machine, sequence, orders) => {
+          const run = pairFor(machine, generation);
+          for (const command of sequence) command(run);
+          const state = exactState(run.mm);
+          const copy = reloaded(run.mm, state);
+          validate(copy);
+          expect(exactState(copy)).toEqual(state);
 
-            const pfns: [number, number][] = [];
-            for (let i = 0; i < 40; i++) {
-              const order = orders.next().value!;
-              const pfn = allocPages(run.mm, 0, 0x800 | 0x8, order, -1, false);
-              expect(allocPages(copy, 0, 0x800 | 0x8, order, -1, false)).toBe(pfn);
-              if (pfn >= 0) pfns.push([pfn, order]);
-            }
-            // 6.1 pages of a reserved block remember what a dump does not hold, so drains may differ there
-            if (generation === '6.1') return;
-            for (const [pfn, order] of pfns) for (const mm of [run.mm, copy]) freePages(mm, 0, pfn, order);
-            expect(exactState(copy)).toEqual(exactState(run.mm));
-          },
-        ),
+          const pfns: [number, number][] = [];
+          for (let i = 0; i < 40; i++) {
+            const order = orders.next().value!;
+            const pfn = allocPages(run.mm, 0, 0x800 | 0x8, order, -1, false);
+            expect(allocPages(copy, 0, 0x800 | 0x8, order, -1, false)).toBe(pfn);
+            if (pfn >= 0) pfns.push([pfn, order]);
+          }
+          // 6.1 pages of a reserved block remember what a dump does not hold, so drains may differ there
+          if (generation === '6.1') return;
+          for (const [pfn, order] of pfns) for (const mm of [run.mm, copy]) freePages(mm, 0, pfn, order);
+          expect(exactState(copy)).toEqual(exactState(run.mm));
+        }),
         { seed: 3, numRuns: 25 },
       );
     },

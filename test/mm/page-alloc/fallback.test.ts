@@ -121,6 +121,27 @@ describe('half of the block', () => {
   );
 });
 
+describe('a block that the zone does not span', () => {
+  //   other zone .. B+0x100 | M: 110 o4 | 180 o7 ... B+0x1ff
+  const late = (policy: PolicyName) =>
+    new Bench(policy, { start: B + 0x100 }).put(4, 'M', B + 0x110).put(7, 'M', B + 0x180);
+
+  it('24 beginning: 6.1 looks from the chunk on', () => {
+    const bench = late(STEAL);
+    expect(bench.takes(1, 4, 'U')).toBe('B+0x180');
+    expect(bench.blockType(B + 0x100)).toBe('U');
+    expect(bench.list(4, 'M')).toBe('B+0x110');
+  });
+
+  it.each(CLAIM_POLICY_NAMES)('24 beginning: %s steals', (policy) => {
+    const bench = late(policy);
+    expect(bench.takes(1, 4, 'U')).toBe('B+0x110');
+    expect(bench.blockType(B + 0x100)).toBe('M');
+    // both orders were tried and raised the boost
+    expect(bench.zone.watermark_boost).toBe(1024);
+  });
+});
+
 describe('movable requests among small foreign chunks', () => {
   //   block B+0x200 U  [ 208..20f ]     block B+0x400 U  [ 404..407 ]     block B+0x600 R  [ 601 ]
   const islands = (policy: PolicyName, options = {}) =>

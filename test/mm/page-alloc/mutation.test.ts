@@ -11,8 +11,8 @@ import { validate } from '../../../src/mm/page-alloc/validate.js';
 import type { Zone } from '../../../src/mm/page-alloc/zone.js';
 import type { Policy } from '../../../src/mm/policy.js';
 import { CLAIM_POLICY_NAMES } from '../policies.js';
-import { commands, plan } from './naive-commands.js';
-import { Difference, SideBySide } from './naive-compare.js';
+import { commands, pairFor, plan } from './naive-commands.js';
+import { Difference, type SideBySide } from './naive-compare.js';
 import type { Generation } from './naive-model.js';
 import { B, Bench } from './support.js';
 
@@ -260,8 +260,8 @@ interface Mutant {
 
 /** What the comparison says of a mutant, or null where it survives all sequences. */
 function verdict({ generation, knobs, breakIt }: Mutant): string | null {
-  for (const [{ settings, blocks }, sequence] of SEQUENCES) {
-    const run = new SideBySide({ ...settings, generation }, blocks, knobs);
+  for (const [machine, sequence] of SEQUENCES) {
+    const run = pairFor(machine, generation, knobs);
     breakIt?.(run);
     try {
       for (const command of sequence) command(run);

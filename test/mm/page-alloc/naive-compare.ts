@@ -75,7 +75,8 @@ export class SideBySide {
     this.zone = this.mm.zones[0]!;
     this.naive = new NaiveModel(settings);
     this.#setUpReal();
-    for (const [index, plan] of blocks.entries()) this.#setUpBlock(start + index * PAGEBLOCK_PAGES, plan);
+    const base = start - (start % PAGEBLOCK_PAGES);
+    for (const [index, plan] of blocks.entries()) this.#setUpBlock(base + index * PAGEBLOCK_PAGES, plan);
   }
 
   #setUpReal(): void {
@@ -98,7 +99,7 @@ export class SideBySide {
     mm.pages.blockType[first >>> PAGEBLOCK_ORDER] = type;
     naive.blockTypes[first >>> PAGEBLOCK_ORDER] = type;
     const place = (pfn: number, chunk: number) => {
-      if (pfn + (1 << chunk) > settings.end) return;
+      if (pfn < settings.start || pfn + (1 << chunk) > settings.end) return;
       zone.addTail(pfn, chunk, type);
       zone.nr_free_pages += 1 << chunk;
       naive.place(pfn, chunk, type);
@@ -110,7 +111,7 @@ export class SideBySide {
     const step = 1 << order;
     for (let pfn = first; pfn < first + PAGEBLOCK_PAGES; pfn += 2 * step) {
       place(pfn + step, order);
-      if (movable && pfn + step <= settings.end) {
+      if (movable && pfn >= settings.start && pfn + step <= settings.end) {
         mm.pages.blockMovable[first >>> PAGEBLOCK_ORDER]! += step;
         for (let page = pfn; page < pfn + step; page++) naive.isMovable[page] = true;
       }

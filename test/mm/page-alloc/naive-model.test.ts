@@ -15,8 +15,7 @@ import { PageAllocator } from '../../../src/mm/page-alloc/page-allocator.js';
 import { validate } from '../../../src/mm/page-alloc/validate.js';
 import { ZoneIndex } from '../../../src/mm/types.js';
 import { POLICY_NAMES, type PolicyName, policyNamed } from '../policies.js';
-import { commands, plan } from './naive-commands.js';
-import { SideBySide } from './naive-compare.js';
+import { commands, pairFor, plan } from './naive-commands.js';
 import type { Generation } from './naive-model.js';
 
 const RUNS = 150;
@@ -27,13 +26,13 @@ describe('random requests against the naive model', () => {
   it.each(['6.1', '6.18', '7.2'] as const satisfies readonly Generation[])('%s', (generation) => {
     let steps = 0;
     fc.assert(
-      fc.property(plan, commands, ({ settings, blocks }, sequence) => {
-        const run = new SideBySide({ ...settings, generation }, blocks);
+      fc.property(plan, commands, (machine, sequence) => {
+        const run = pairFor(machine, generation);
         for (const command of sequence) {
           command(run);
           validate(run.mm);
         }
-        for (let cpu = 0; cpu < settings.cpus; cpu++) run.drain(cpu);
+        for (let cpu = 0; cpu < run.settings.cpus; cpu++) run.drain(cpu);
         steps += run.steps;
       }),
       { seed: 20_240_601, numRuns: RUNS, interruptAfterTimeLimit: SHRINK_MS },

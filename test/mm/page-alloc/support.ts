@@ -43,6 +43,8 @@ export function names(pfns: readonly number[]): string {
 
 export interface BenchOptions {
   readonly knobs?: Partial<Policy>;
+  /** first page of the zone; its end stays where it is */
+  readonly start?: number;
   readonly managed?: number;
   readonly batch?: number;
   /** high, high_min and high_max alike */
@@ -83,6 +85,7 @@ export class Bench {
   readonly #validated: boolean;
 
   constructor(policy: PolicyName, options: BenchOptions = {}) {
+    const start = options.start ?? B;
     const managed = options.managed ?? ZONE_PAGES;
     this.mm = new PageAllocator(
       {
@@ -92,8 +95,8 @@ export class Bench {
           {
             node: 0,
             index: ZoneIndex.normal,
-            start_pfn: B,
-            spanned_pages: ZONE_PAGES,
+            start_pfn: start,
+            spanned_pages: B + ZONE_PAGES - start,
             present_pages: managed,
             managed_pages: managed,
           },

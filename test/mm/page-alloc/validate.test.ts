@@ -197,24 +197,40 @@ describe('(d) (e) and other counters', () => {
   it.each([
     [
       'nr_free_pages',
-      (zone: Zone) => zone.nr_free_pages++,
+      (zone: Zone): unknown => zone.nr_free_pages++,
       /nr_free_pages with the parts of all CPUs is \d+, but/,
     ],
-    ['the part of a CPU', (zone: Zone) => zone.pcps[1]!.nr_free_diff--, /nr_free_pages with the parts/],
-    ['pcp.count', (zone: Zone) => zone.pcps[1]!.count++, /count of CPU 1 is \d+, but \d+ were found/],
-    ['nr_free', (zone: Zone) => zone.nr_free[5]!++, /nr_free of order 5/],
-    ['nr_free_highatomic', (zone: Zone) => zone.nr_free_highatomic++, /nr_free_highatomic is 1, but 0/],
-    ['nr_free_cma', (zone: Zone) => zone.nr_free_cma--, /nr_free_cma is -1, but 0/],
-    ['nr_isolated_blocks', (zone: Zone) => zone.nr_isolated_blocks++, /nr_isolated_blocks is 1, but 0/],
-    ['listMask', (zone: Zone) => (zone.listMask[1] = 0), /listMask of Movable is 0/],
+    [
+      'the part of a CPU',
+      (zone: Zone): unknown => zone.pcps[1]!.nr_free_diff--,
+      /nr_free_pages with the parts/,
+    ],
+    [
+      'pcp.count',
+      (zone: Zone): unknown => zone.pcps[1]!.count++,
+      /count of CPU 1 is \d+, but \d+ were found/,
+    ],
+    ['nr_free', (zone: Zone): unknown => zone.nr_free[5]!++, /nr_free of order 5/],
+    [
+      'nr_free_highatomic',
+      (zone: Zone): unknown => zone.nr_free_highatomic++,
+      /nr_free_highatomic is 1, but 0/,
+    ],
+    ['nr_free_cma', (zone: Zone): unknown => zone.nr_free_cma--, /nr_free_cma is -1, but 0/],
+    [
+      'nr_isolated_blocks',
+      (zone: Zone): unknown => zone.nr_isolated_blocks++,
+      /nr_isolated_blocks is 1, but 0/,
+    ],
+    ['listMask', (zone: Zone): unknown => (zone.listMask[1] = 0), /listMask of Movable is 0/],
     [
       'too long',
-      (zone: Zone) => zone.listLength[10 * MIGRATE_TYPES + 1]!++,
+      (zone: Zone): unknown => zone.listLength[10 * MIGRATE_TYPES + 1]!++,
       /length of free list order 10 Movable/,
     ],
     [
       'too short',
-      (zone: Zone) => zone.listLength[10 * MIGRATE_TYPES + 1]!--,
+      (zone: Zone): unknown => zone.listLength[10 * MIGRATE_TYPES + 1]!--,
       /holds more than the \d+ chunks/,
     ],
   ] as const)('%s', (_, harm, message) => {

@@ -124,7 +124,7 @@ export class Machine {
   allocAt(pfn: number, order: number): void {
     const { mm, zone } = this;
     const head = mm.pages.buddyHead(pfn);
-    takeFromChunk(mm, zone, 0, pfn, order, head, mm.pages.buddyOrder(head));
+    takeFromChunk(zone, 0, pfn, order, head, mm.pages.buddyOrder(head));
     markAllocated(mm, pfn, order, true, GFP_PAGE_CACHE);
   }
 

@@ -1,0 +1,25 @@
+/**
+ * `npm run bench`: speed as ratios measured in one run, with absolute figures beside them.
+ *
+ *     node test/bench/run.mjs [--json] [name...]
+ */
+import { replayBench } from './replay-bench.mjs';
+import { memoryBench } from './memory-bench.mjs';
+import { readBench } from './read-bench.mjs';
+
+const BENCHES = { replay: replayBench, memory: memoryBench, read: readBench };
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const json = process.argv.includes('--json');
+const results = [];
+for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
+  const bench = BENCHES[name];
+  if (bench === undefined) {
+    console.error(`no bench named ${name}; there are ${Object.keys(BENCHES).join(', ')}`);
+    process.exit(2);
+  }
+  for (const result of await bench()) {
+    results.push({ bench: name, ...result });
+    if (!json) console.log(`${name.padEnd(8)}${result.text}`);
+  }
+}
+if (json) console.log(JSON.stringify(results, null, 2));
