@@ -214,7 +214,7 @@ export class FreeRunningReplay {
     const kind = state >> 4;
     const isHead = kind === PageKind.allocated || kind === PageKind.lru;
     if (isHead && (state & 15) === order) return;
-    this.#notes.add('partial_frees');
+    this.#notes.add(isHead && (state & 15) < order ? 'order_mismatches' : 'partial_frees');
   }
 
   #freeUnowned(cpu: number, recorded: number, order: number, fate: number): boolean {

@@ -145,6 +145,7 @@ class Session {
   readonly #window: TimeWindow;
   readonly #joiner: TraceJoiner | undefined;
   #replay: FreeRunningReplay | PinnedReplay | undefined;
+  #validate: () => void = () => validate(this.start.mm);
   #background: SimBackground | undefined;
   #series: Series | undefined;
   #events = 0;
@@ -214,7 +215,9 @@ class Session {
     this.#series = new Series(mm, start_ns, this.request.series_ns);
     if (this.request.mode === 'pinned' && material !== undefined) {
       const kind = state.kind === 'exact' ? 'exact' : 'kpageflags';
-      this.#replay = pinRecording(material, { mm, kind }, this.#notes, this.#tallies);
+      const pinned = pinRecording(material, { mm, kind }, this.#notes, this.#tallies);
+      this.#replay = pinned.replay;
+      this.#validate = pinned.validate;
       return this.#replay;
     }
     enableLru(mm);
@@ -233,7 +236,7 @@ class Session {
     this.#sinceCheck += events;
     if (this.#sinceCheck < CHECK_EVENTS) return;
     this.#sinceCheck = 0;
-    validate(this.start.mm);
+    this.#validate();
   }
 
   result(stopwatch: Stopwatch): RunResult {
@@ -241,7 +244,7 @@ class Session {
     const { mm } = start;
     this.#background?.drain();
     if (this.#replay instanceof PinnedReplay) this.#replay.finish();
-    if (request.check) validate(mm);
+    if (request.check) this.#validate();
     this.#notes.add('moved_traces', this.#joiner?.moved ?? 0);
     const findings = this.#findings();
     return {

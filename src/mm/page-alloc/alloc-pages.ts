@@ -3,7 +3,8 @@
  * model: page-allocator 4.1; gfp A4-A6
  */
 import { GFP_KSWAPD_RECLAIM_BIT, GFP_THISNODE_BIT, gfpMigratetype, gfpZone } from '../gfp.js';
-import { MAX_PAGE_ORDER, Migratetype, NO_PFN } from '../types.js';
+import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, Migratetype, NO_PFN } from '../types.js';
+import { allocFromPcp } from './fast-path.js';
 import { getPageFromFreelist } from './freelist-walk.js';
 import { markAllocated } from './in-use.js';
 import type { PageAllocator } from './page-allocator.js';
@@ -34,8 +35,11 @@ export function allocPages(
   const migratetype = mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
   if (zones.length === 0) return NO_PFN;
-  const flags = fastFlags(mm, zones[0]!, gfp, migratetype);
-  let pfn = getPageFromFreelist(mm, zones, cpu, gfp, order, migratetype, highestZone, flags);
+  let pfn = order === 0 && migratetype < MIGRATE_PCPTYPES ? allocFromPcp(mm, zones, cpu, migratetype, highestZone) : -1;
+  if (pfn < 0) {
+    const flags = fastFlags(mm, zones[0]!, gfp, migratetype);
+    pfn = getPageFromFreelist(mm, zones, cpu, gfp, order, migratetype, highestZone, flags);
+  }
   if (pfn < 0) pfn = slowPath(mm, zones, cpu, gfp, order, migratetype, highestZone);
   if (pfn >= 0) markAllocated(mm, pfn, order, onLru, gfp);
   return pfn;

@@ -17,6 +17,8 @@ export function isFreeBuddy(zone: Zone, pfn: number, order: number): boolean {
   const pages = zone.pages;
   const state = pages.state[pages.node(pfn, order)]!;
   if ((state & 15) !== order || !isBuddy(state)) return false;
+  // Callers ask about neighbours of a page of this zone: below pageblock order those share its block.
+  if (order < PAGEBLOCK_ORDER && !zone.straddled) return true;
   const owner = pages.blockZone[pfn >>> PAGEBLOCK_ORDER]!;
   return owner === zone.number || (owner === STRADDLED && zone.spans(pfn));
 }

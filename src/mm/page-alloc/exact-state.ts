@@ -7,6 +7,7 @@ import { invariant } from '../invariant.js';
 import {
   MIGRATE_PCPTYPES,
   MIGRATE_TYPES,
+  Migratetype,
   NR_PAGE_ORDERS,
   PAGEBLOCK_ORDER,
   PAGEBLOCK_PAGES,
@@ -142,7 +143,9 @@ function loadPcp(mm: PageAllocator, zone: Zone, from: ExactPcp): void {
  * is taken to be the block's, as it is for every page that came by a free.
  */
 function rememberedType(index: number, order: number, blockType: number): number {
-  return order >= PAGEBLOCK_ORDER || blockType >= MIGRATE_PCPTYPES ? blockType : pcpListType(index);
+  if (order >= PAGEBLOCK_ORDER) return blockType;
+  const listType = pcpListType(index);
+  return listType === Migratetype.movable && blockType >= MIGRATE_PCPTYPES ? blockType : listType;
 }
 
 /** Reads the allocator's state out in the form of a dump. */

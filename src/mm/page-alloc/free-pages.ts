@@ -4,6 +4,7 @@
  */
 import { MAX_RECLAIM_RETRIES, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER, ZoneIndex } from '../types.js';
 import { freeOnePage, freeToBuddy } from './buddy.js';
+import { noteQuietFree } from './fast-path.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { drainSizeAfterFree } from './pcp-tuning.js';
@@ -30,6 +31,7 @@ export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: num
   const index = pcpListIndex(order, listType);
   pcp.lists[index]!.pushHead(pfn);
   pcp.count += 1 << order;
+  if (order === 0 && noteQuietFree(mm, pcp, zone)) return;
   const excess = drainSizeAfterFree(mm.rules, pcp, zone, order);
   if (excess > 0) drainOverflow(mm, zone, cpu, excess, index);
 }

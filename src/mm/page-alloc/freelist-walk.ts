@@ -50,8 +50,7 @@ export function getPageFromFreelist(
         skipped = true;
         continue;
       }
-      const plenty = order === 0 && hasPlenty(zone, highestZone);
-      if (!plenty && !mayTake(mm, zone, gfp, order, highestZone, allocFlags)) continue;
+      if (!mayTake(mm, zone, gfp, order, highestZone, allocFlags)) continue;
       const pfn = rmqueue(mm, zone, cpu, order, migratetype, allocFlags);
       if (pfn < 0) continue;
       if (allocFlags & ALLOC_HIGHATOMIC) highatomicAfterWalk(mm, zone, cpu, pfn, order);
@@ -90,10 +89,4 @@ function mayTake(
     zoneWatermarkFast(zone, rules, order, mark, highestZone, allocFlags, gfp) ||
     (allocFlags & ALLOC_NO_WATERMARKS) !== 0
   );
-}
-
-/** The usual case of order 0: so much is free above the high mark that no deduction of the tests could matter. */
-function hasPlenty(zone: Zone, highestZone: number): boolean {
-  const needed = zone.watermark[WMARK_HIGH]! + zone.watermark_boost + zone.lowmem_reserve[highestZone]!;
-  return zone.nr_free_pages - zone.nr_free_highatomic - zone.nr_free_cma - zone.nr_reserved_highatomic > needed;
 }

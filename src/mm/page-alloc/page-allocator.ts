@@ -164,6 +164,7 @@ export class PageAllocator {
       if (owner === NO_ZONE || owner === zone.number) {
         blockZone[block] = zone.number;
       } else {
+        if (owner !== STRADDLED) this.zones[owner]!.straddled = true;
         blockZone[block] = STRADDLED;
         zone.straddled = true;
       }

@@ -11,6 +11,7 @@ import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { noteAllocation, refillSize } from './pcp-tuning.js';
 import { pcpAllowedOrder, pcpListIndex } from './per-cpu-pages.js';
+import type { PfnDeque } from './pfn-deque.js';
 import {
   ALLOC_CMA,
   ALLOC_HIGHATOMIC,
@@ -97,6 +98,13 @@ export function refill(
   const onList = ((PageKind.pcp + migratetype) << 4) | order;
   mm.searchMode = SearchMode.normal;
   let got = 0;
+  // Own-type chunks are taken whole as long as nothing wants to hear of each page, and no CMA memory competes.
+  if (mm.tracer === null && zone.nr_free_cma === 0)
+    while (got < chunks) {
+      const run = takeRun(mm, zone, cpu, order, migratetype, chunks - got, list, onList);
+      if (run === 0) break;
+      got += run;
+    }
   for (; got < chunks; got++) {
     const pfn = removeOne(mm, zone, cpu, order, migratetype, allocFlags);
     if (pfn < 0) break;
@@ -105,6 +113,49 @@ export function refill(
   }
   pcp.count += got << order;
   if (!mm.rules.post_per_move) zone.postFree(cpu, -(got << order));
+}
+
+/**
+ * Takes up to `most` pieces of one order from the smallest sufficient chunk of one type, in one go.
+ *
+ * One by one they would come out of this chunk in ascending order, too: what each split puts back lies on lists that were
+ * empty, so it is the next to be taken. What is left of the chunk at the end is one aligned piece for every bit of the rest:
+ *
+ *     chunk of 8, 3 taken:   x x x 3 4 . . .     rest 5 = 101b:  order 0 at 3, order 2 at 4
+ *
+ * @param onList state of a page on the per-CPU list
+ * @returns pieces taken
+ */
+function takeRun(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  most: number,
+  list: PfnDeque,
+  onList: number,
+): number {
+  const orders = zone.listMask[migratetype]! >>> order;
+  if (orders === 0) return 0;
+  const chunkOrder = order + (31 - Math.clz32(orders & -orders));
+  const pfn = zone.takeFirst(chunkOrder, migratetype);
+  const pieces = 1 << (chunkOrder - order);
+  const taken = pieces < most ? pieces : most;
+  const { pages } = zone;
+  let at = pfn;
+  for (let i = 0; i < taken; i++, at += 1 << order) {
+    pages.state[pages.node(at, order)] = onList;
+    list.pushTail(at);
+    if (mm.rules.post_per_move) zone.postFree(cpu, -(1 << order));
+  }
+  let rest = pieces - taken;
+  for (let size = order; rest > 0; size++, rest >>= 1) {
+    if ((rest & 1) === 0) continue;
+    zone.addHead(at, size, migratetype);
+    at += 1 << size;
+  }
+  return taken;
 }
 
 function rmqueueBuddy(

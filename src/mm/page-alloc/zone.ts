@@ -77,6 +77,11 @@ export class Zone {
     this.pcps = Array.from({ length: nr_cpus }, () => new PerCpuPages());
   }
 
+  /** Pages that a watermark test may have to leave out of its count, at most. */
+  get nr_set_aside(): number {
+    return this.nr_free_highatomic + this.nr_reserved_highatomic + this.nr_free_cma;
+  }
+
   get end_pfn(): number {
     return this.start_pfn + this.spanned_pages;
   }

@@ -1,14 +1,15 @@
 /**
  * Compares each drain of a per-CPU list with what the model would have drained.
  *
- * Two things drain lists in a recording: a free that overflows them, and the vmstat worker, which lets the high mark
- * decay once a second. The first is predicted from the free, the second from the worker's clock, whose phase is taken
- * from the worker's own drains in the trace. What is drained is predicted page by page from the tails of the lists.
+ * Three things drain lists in a recording: a free that overflows them; the vmstat worker, which lets the high mark decay
+ * once a second; and whoever empties them for reclaim, compaction or isolation. The first is predicted from the free, the
+ * second from the worker's clock, whose phase is taken from the worker's own drains in the trace; that the third happens is
+ * not predicted, only what it drains. What is drained is predicted page by page from the tails of the lists.
  * model: page-allocator 3.2-3.4, 3.9, 8.11
  */
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { drainSizeAfterFree } from '../../mm/page-alloc/pcp-tuning.js';
-import { NR_PCP_LISTS, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
+import { NR_PCP_LISTS, type PerCpuPages, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
 import type { PcpPlace } from '../../mm/page-alloc/take-pfn.js';
 import { boostedMark, zoneWatermarkOk } from '../../mm/page-alloc/watermark.js';
 import { WMARK_HIGH, ZONE_BELOW_HIGH, ZONE_RECLAIM_ACTIVE, type Zone } from '../../mm/page-alloc/zone.js';
@@ -18,7 +19,7 @@ import type { StartKnowledge } from './start-knowledge.js';
 
 interface Drain {
   readonly zone: Zone;
-  readonly cause: 'free' | 'worker' | 'none';
+  readonly cause: 'free' | 'worker' | 'all' | 'none';
   readonly expected: number;
   readonly start: number;
   readonly event: number;
@@ -33,6 +34,13 @@ interface Drain {
   known: boolean;
   wrong: string;
 }
+
+const CAUSES = {
+  free: 'by a free',
+  worker: 'by the vmstat worker',
+  all: 'of all lists',
+  none: 'by a free',
+} as const;
 
 export class DrainPredictor {
   readonly tally: BurstTally = emptyTally();
@@ -132,29 +140,40 @@ export class DrainPredictor {
     if (place !== null && !this.knowledge.isListKnown(zone, place.cpu, place.index)) drain.known = false;
     drain.left -= 1 << order;
     drain.chunkLeft -= 1 << order;
+    if (this.mm.rules.drain_in_batches && drain.chunkLeft < 0) {
+      // Chunks are nominal: what one overshot is not taken off the next. model: page-allocator 10a.1
+      drain.left -= drain.chunkLeft;
+      drain.chunkLeft = 0;
+    }
   }
 
   #current(zone: Zone, cpu: number): Drain {
     const open = this.#open[cpu];
-    const sameTask = open !== undefined && (open.cause === 'worker' || open.pid === this.#pid);
+    const sameTask = open !== undefined && open.pid === this.#pid;
     const workerRanAgain = open !== undefined && open.cause === 'worker' && open.left <= 0;
     if (open !== undefined && open.zone === zone && sameTask && !workerRanAgain) return open;
     this.close(cpu);
     const due = this.#due[cpu]?.find((drain) => drain.zone === zone);
     if (due !== undefined) this.#due[cpu] = this.#due[cpu]!.filter((drain) => drain !== due);
-    // Not due, and not by a free of this task: the worker once more, since its phase comes from the trace anyway.
-    const drain = due ?? this.#drain(zone, cpu, 'worker', this.#decay(zone, cpu), 0);
-    if (drain.expected <= 0) drain.wrong = 'the model expects no drain';
+    const drain = due === undefined ? this.#unannounced(zone, cpu) : { ...due, pid: this.#pid };
     this.#open[cpu] = drain;
     return drain;
+  }
+
+  /**
+   * A drain that is not due and that no free of this task causes: the worker once more, since its phase comes from the
+   * trace anyway; or, if that would drain nothing, somebody empties the lists (compaction, reclaim, isolation).
+   */
+  #unannounced(zone: Zone, cpu: number): Drain {
+    const excess = this.#decay(zone, cpu);
+    if (excess > 0) return this.#drain(zone, cpu, 'worker', excess, 0);
+    return this.#drain(zone, cpu, 'all', zone.pcps[cpu]!.count, 0);
   }
 
   /** The list that the drain has reached, -1 when it should have ended. */
   #advanceWalk(drain: Drain, cpu: number): number {
     const pcp = drain.zone.pcps[cpu]!;
     if (drain.chunkLeft <= 0 && this.mm.rules.drain_in_batches) {
-      // Chunks are nominal: what one overshot is not taken off the next.
-      drain.left = Math.min(drain.expected, drain.left);
       drain.chunkLeft = Math.min(drain.left, pcp.batch);
       drain.index = drain.start;
     }
@@ -182,15 +201,19 @@ export class DrainPredictor {
   #settle(drain: Drain, cpu: number): void {
     const overshoot = (1 << pcpListOrder(NR_PCP_LISTS - 1)) - 1;
     const rightSize =
-      drain.drained >= drain.expected && drain.left <= 0 && drain.drained - drain.expected <= overshoot;
+      drain.expected > 0 &&
+      drain.drained >= drain.expected &&
+      drain.left <= 0 &&
+      drain.drained - drain.expected <= overshoot;
     if (!rightSize) this.#resynchronise(drain, cpu);
-    if (drain.cause !== 'worker' && drain.drained > 0) this.#clearBelowHigh(drain.zone);
+    if (drain.cause !== 'worker' && drain.cause !== 'all' && drain.drained > 0)
+      this.#clearBelowHigh(drain.zone);
     if (drain.drained === 0) {
       this.tally.expected_not_seen++;
       if (drain.cause === 'worker') this.workerTally.expected_not_seen++;
       return;
     }
-    this.#count(drain, cpu, drain.known, rightSize && drain.expected > 0);
+    this.#count(drain, cpu, drain.known, rightSize);
   }
 
   /** An overflow drain looks whether the zone is above its high mark again. model: page-allocator 3.3, step 7 */
@@ -215,7 +238,9 @@ export class DrainPredictor {
     }
     if (!known || (rightSize && drain.wrong === '') || this.misses.length >= MAX_MISSES) return;
     const size = rightSize ? '' : `${drain.drained} pages, the model would drain ${drain.expected}; `;
-    const text = `drain by ${drain.cause === 'worker' ? 'the vmstat worker' : 'a free'}: ${size}${drain.wrong}`;
+    const pcp = drain.zone.pcps[cpu]!;
+    const marks = `count ${pcp.count + drain.drained}, high ${pcp.high} of ${pcp.high_min}..${pcp.high_max}, flags ${drain.zone.flags}`;
+    const text = `drain ${CAUSES[drain.cause]}: ${size}${drain.wrong} (${marks})`;
     this.misses.push({ kind: 'drain', event: drain.event, ts_ns: drain.ts_ns, cpu, text });
   }
 
@@ -228,6 +253,10 @@ export class DrainPredictor {
   #resynchronise(drain: Drain, cpu: number): void {
     const { zone } = drain;
     const pcp = zone.pcps[cpu]!;
+    if (!this.mm.rules.tuned_high && drain.cause !== 'all') {
+      this.#resynchroniseFixed(drain, pcp);
+      return;
+    }
     const before = pcp.count + drain.drained;
     const reclaimLimit = Math.min(pcp.batch << 2, pcp.high);
     if (drain.drained === 0) {
@@ -239,5 +268,22 @@ export class DrainPredictor {
       else pcp.high = Math.max(pcp.high_min, Math.min(pcp.high, before));
     }
     if (drain.cause === 'free' && drain.drained > pcp.batch) pcp.free_count = drain.drained;
+  }
+
+  /** Where the high mark is fixed it is the count that was off: pages have left the lists without an event. */
+  #resynchroniseFixed(drain: Drain, pcp: PerCpuPages): void {
+    const { flags } = drain.zone;
+    const limit = flags & ZONE_RECLAIM_ACTIVE ? Math.min(pcp.batch << 2, pcp.high) : pcp.high;
+    const before = pcp.count + drain.drained;
+    if (drain.drained === 0) {
+      if (flags & ZONE_RECLAIM_ACTIVE) drain.zone.flags &= ~ZONE_RECLAIM_ACTIVE;
+      else pcp.count = Math.min(pcp.count, limit - 1);
+      return;
+    }
+    if (drain.expected === 0 && before < pcp.high >> 1 && before >= pcp.batch << 2)
+      drain.zone.flags |= ZONE_RECLAIM_ACTIVE;
+    else if (drain.expected === 0) pcp.count += limit - before;
+    const doublings = Math.round(Math.log2(Math.max(1, drain.drained / pcp.batch)));
+    pcp.free_factor = Math.min(doublings + 1, this.mm.rules.pcp_batch_scale_max);
   }
 }

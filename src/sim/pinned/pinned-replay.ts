@@ -285,6 +285,7 @@ export class PinnedReplay {
       if (this.illegal.length < MAX_ILLEGAL)
         this.illegal.push({ event: this.event, ts_ns: ts, pfn, order, cpu });
     }
+    zone.pgalloc += 1 << order;
     markAllocated(this.mm, pfn, order, (gfp & GFP_MOVABLE_BIT) !== 0);
   }
 
@@ -446,7 +447,7 @@ export class PinnedReplay {
       zone.addHead(chunk, chunkOrder, migratetype);
       setBlockTypes(zone, chunk, chunkOrder, migratetype);
     }
-    this.refills.fallbackStep(cpu);
+    this.refills.fallbackStep(zone, cpu, order, migratetype);
     takeFromChunk(zone, cpu, pfn, order, chunk, chunkOrder);
     this.knowledge.forget(pfn, order);
     if (pcpAllowedOrder(order)) this.#appendToPcp(zone, cpu, pfn, order, migratetype);

@@ -90,10 +90,17 @@ export class RefillPredictor {
     else if (verdict !== 'exact' && burst.wrong === '') burst.wrong = verdict;
   }
 
-  /** A chunk taken by fallback without passing the list of its new type. */
-  fallbackStep(cpu: number): void {
-    const burst = this.#open[cpu];
-    if (burst !== undefined) burst.chunks++;
+  /** A chunk taken by fallback without passing the list of its new type. It may be the first of its burst. */
+  fallbackStep(zone: Zone, cpu: number, order: number, migratetype: number): void {
+    let burst = this.#open[cpu];
+    if (burst !== undefined && (burst.zone !== zone || burst.order !== order)) {
+      this.close(cpu);
+      burst = undefined;
+    }
+    if (!pcpAllowedOrder(order)) return;
+    burst ??= this.#begin(zone, cpu, order, migratetype);
+    burst.chunks++;
+    if (burst.chunks === 2) this.#emptyList(burst, cpu);
   }
 
   #begin(zone: Zone, cpu: number, order: number, migratetype: number): Burst {

@@ -9,6 +9,9 @@
  *     guessed, Reclaimable, Movable, Unmovable that fits is taken.
  *  4. Where Unmovable blocks are then more than pagetypeinfo counts, guessed ones without free chunks become
  *     Reclaimable or Movable, whichever it counts more of.
+ *  5. Where Reclaimable or Unmovable blocks are then fewer than it counts, and Movable ones more, guessed Movable blocks
+ *     whose free chunks allow it change: those with most slab pages become Reclaimable, then those with most kernel pages
+ *     Unmovable.
  * model: page-allocator 8.15
  */
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
@@ -59,6 +62,20 @@ export function inferBlockTypes(
       fit.take(blockType[guess.block]!, guess.chunks);
     }
     fit.settle(blockType, guesses);
+    if (kpageflags !== undefined) {
+      fit.fillUp(
+        blockType,
+        guesses,
+        Migratetype.reclaimable,
+        pagesPerBlock(kpageflags.classes, [PageClass.slab]),
+      );
+      fit.fillUp(
+        blockType,
+        guesses,
+        Migratetype.unmovable,
+        pagesPerBlock(kpageflags.classes, KERNEL_CLASSES),
+      );
+    }
   }
   return shown;
 }
@@ -116,6 +133,43 @@ class TypeFit {
       this.#blocks[to]!++;
     }
   }
+
+  /** Turns guessed Movable blocks, of which there are too many, into ones of a type of which there are too few. */
+  fillUp(
+    blockType: Uint8Array,
+    guesses: readonly Guess[],
+    type: number,
+    pagesOf: (block: number) => number,
+  ): void {
+    const real = this.#realBlocks;
+    if (real === undefined) return;
+    const { movable } = Migratetype;
+    const missing = () => this.#blocks[type]! < real[type]! && this.#blocks[movable]! > real[movable]!;
+    if (!missing()) return;
+    const candidates = guesses
+      .filter(({ block, chunks }) => blockType[block] === movable && this.#fits(type, chunks))
+      .map(({ block }) => ({ block, pages: pagesOf(block) }))
+      .filter(({ pages }) => pages > 0)
+      .sort((a, b) => b.pages - a.pages || a.block - b.block);
+    for (const { block } of candidates) {
+      if (!missing()) return;
+      blockType[block] = type;
+      this.#blocks[type]!++;
+      this.#blocks[movable]!--;
+    }
+  }
+}
+
+const KERNEL_CLASSES: readonly number[] = [PageClass.slab, PageClass.page_table, PageClass.other];
+
+/** Counts the pages of some classes in a block. */
+function pagesPerBlock(classes: Uint8Array, wanted: readonly number[]): (block: number) => number {
+  return (block) => {
+    let pages = 0;
+    for (const page of classes.subarray(block << PAGEBLOCK_ORDER, (block + 1) << PAGEBLOCK_ORDER))
+      if (wanted.includes(page & PAGE_CLASS_MASK)) pages++;
+    return pages;
+  };
 }
 
 /** Free chunks inside one block, as the buddy system would have merged them. */

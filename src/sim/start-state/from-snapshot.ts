@@ -8,7 +8,7 @@
  * Per-CPU lists. Pages that are handed out or drained without having left the buddy lists before stood on a per-CPU
  * list; the order in which that happens is the order of the list. Entries that are never touched do not show.
  *
- * Block types: see block-types.ts.
+ * Block types: see block-types.ts. Blocks that are no memory of the allocator: see unmanaged-blocks.ts.
  * model: page-allocator 8.15, 8.17
  */
 import { addMovable } from '../../mm/page-alloc/in-use.js';
@@ -17,10 +17,12 @@ import { PageKind } from '../../mm/page-alloc/page-map.js';
 import { pcpAllowedOrder, pcpListOrder, pcpListType } from '../../mm/page-alloc/per-cpu-pages.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, PAGEBLOCK_ORDER } from '../../mm/types.js';
+import { thousands } from '../../report/quantities.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
 import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
 import { inferBlockTypes } from './block-types.js';
 import { AFTER_SNAPSHOT, FIRST_EVENT_MASK, FirstEvent, type TraceScan, UNKNOWN_TYPE } from './trace-scan.js';
+import { dropUnmanagedBlocks } from './unmanaged-blocks.js';
 
 export interface SnapshotSources {
   readonly scan: TraceScan;
@@ -30,10 +32,11 @@ export interface SnapshotSources {
 
 /** Fills an allocator that holds no pages yet. @returns what was inferred, for the user */
 export function loadFromSnapshot(mm: PageAllocator, sources: SnapshotSources): string[] {
+  dropUnmanagedBlocks(mm, sources);
   const inBuddy = freeBuddyPages(mm, sources);
   const shown = inferBlockTypes(mm, sources, inBuddy);
   const notes = [
-    `block types: ${shown} blocks shown by the trace, the others inferred from page contents and pagetypeinfo`,
+    `block types: ${thousands(shown)} blocks shown by the trace, the others inferred from page contents and pagetypeinfo`,
   ];
   markUsedPages(mm, sources, inBuddy);
   for (const zone of mm.zones) {
@@ -41,7 +44,7 @@ export function loadFromSnapshot(mm: PageAllocator, sources: SnapshotSources): s
     zone.nr_free_pages = zone.nr_free.reduce((sum, chunks, order) => sum + chunks * 2 ** order, 0);
   }
   const listed = loadStartLists(mm, sources.scan);
-  notes.push(`${listed} pages placed on per-CPU lists by their first event`);
+  notes.push(`${thousands(listed)} pages placed on per-CPU lists by their first event`);
   return notes;
 }
 

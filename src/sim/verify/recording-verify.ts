@@ -155,11 +155,12 @@ async function replayPinned(
   onProgress?: (events: number) => void,
 ): Promise<PinnedEnd> {
   const started = startAllocator(material, policy);
-  const { mm, kind } = started;
+  const { mm } = started;
   const notes = new Notes();
-  const replay: PinnedReplay = pinRecording(material, started, notes, null, (name) => {
-    if (AFTER_MARK.test(name)) takeAfter(material, mm, notes, replay, end);
+  const pinned = pinRecording(material, started, notes, null, (name) => {
+    if (AFTER_MARK.test(name)) takeAfter(material, mm, notes, pinned.replay, end);
   });
+  const { replay } = pinned;
   const end: PinnedEnd = {
     replay,
     notes,
@@ -172,8 +173,7 @@ async function replayPinned(
   for await (const batch of reader.batches()) {
     replay.replay(batch);
     onProgress?.(replay.event);
-    // Per-CPU counts that come from zoneinfo include entries that no event shows: only exact states can be recounted.
-    if (check && kind === 'exact') validate(mm);
+    if (check) pinned.validate();
   }
   replay.finish();
   // Without marks the snapshot after the trace is all there is.

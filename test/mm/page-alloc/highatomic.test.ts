@@ -180,6 +180,18 @@ describe.each(POLICY_NAMES)('giving a reserved block back, %s', (policy) => {
     expect(bench.zone.nr_reserved_highatomic).toBe(512);
   });
 
+  //   before  [ H whole block, free | ... | M whole block, free ]     after: on the movable list, last
+  it('46 unreserve: a whole block goes to the tail', () => {
+    const bench = new Bench(policy, LARGE)
+      .block('H', B)
+      .put(9, 'H', B)
+      .put(9, 'M', B + 0x400);
+    bench.zone.nr_reserved_highatomic = 512;
+    expect(unreserve(bench, true)).toBe(true);
+    expect(bench.buddy()).toEqual({ 'o9 M': 'B+0x400 B' });
+    expect([bench.blockType(B), bench.zone.nr_reserved_highatomic]).toEqual(['M', 0]);
+  });
+
   it('46 unreserve: nothing free in the reserve, nothing given back', () => {
     const bench = new Bench(policy, LARGE).block('H', B);
     bench.zone.nr_reserved_highatomic = 512;

@@ -249,7 +249,7 @@ describe('validate reports a broken invariant', () => {
   });
 });
 
-const SEQUENCES = fc.sample(fc.tuple(plan, commands), { seed: 1_991, numRuns: 60 });
+const SEQUENCES = fc.sample(fc.tuple(plan, commands), { seed: 1_991, numRuns: 100 });
 
 interface Mutant {
   readonly generation: Generation;

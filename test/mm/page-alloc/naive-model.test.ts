@@ -159,7 +159,7 @@ describe('random requests on two nodes with three CPUs', () => {
         if (machine.mm.zones.every((zone) => zone.nr_reserved_highatomic === 0))
           expect(machine.chunks()).toEqual(fresh);
       }),
-      { seed: 11, numRuns: 40 },
+      { seed: 11, numRuns: 40, interruptAfterTimeLimit: SHRINK_MS },
     );
   });
 });

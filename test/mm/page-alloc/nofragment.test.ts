@@ -1,4 +1,4 @@
-/** Requests that would rather use another zone than mix types in a block. model: page-allocator 4.1, 4.2; 30, 31 */
+/** Requests that would rather use another zone than mix types in a block. model: page-allocator 4.1, 4.2; scenarios 30, 31 */
 import { describe, expect, it } from 'vitest';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from '../../../src/mm/gfp.js';
 import { allocPages } from '../../../src/mm/page-alloc/alloc-pages.js';

@@ -1,4 +1,4 @@
-/** What is posted to the batched counter of free pages, and in what portions. model: page-allocator 2.8; 47, 48 */
+/** What is posted to the batched counter of free pages, and in what portions. model: page-allocator 2.8; scenarios 47, 48 */
 import { describe, expect, it } from 'vitest';
 import { CLAIM_POLICY_NAMES, POLICY_NAMES } from '../policies.js';
 import { B, Bench, range } from './support.js';

@@ -1,0 +1,175 @@
+/**
+ * Writes docs/verification.md: what `spbsim verify` says of every run and recording at hand.
+ *
+ *     npm run build && node docs/tools/verification.mjs [DIRECTORY...]
+ *
+ * Each directory is searched for scripted runs (oracle-<name>/<run>.jsonl.xz) and recordings (directories with a trace). Without
+ * arguments the bundled ones are taken.
+ */
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { verifyInput } from '../../dist/sim/verify/verify-input.js';
+
+const OUTPUT = new URL('../verification.md', import.meta.url);
+const roots = process.argv.length > 2 ? process.argv.slice(2) : ['test/oracle/data', 'workloads'];
+
+const runs = [];
+const recordings = [];
+for (const root of roots) search(root, root);
+
+function search(directory, root) {
+  const names = readdirSync(directory).sort();
+  if (names.some((name) => /^trace(\.txt)?(\.gz|\.xz)?$/.test(name)) && names.includes('before')) {
+    recordings.push({ path: directory, name: relative(root, directory) || basename(directory) });
+    return;
+  }
+  for (const name of names) {
+    const path = join(directory, name);
+    if (statSync(path).isDirectory()) search(path, root);
+    else if (/oracle-[^/]*$/.test(directory) && name.endsWith('.jsonl.xz')) runs.push({ path, name: relative(root, path) });
+  }
+}
+
+const number = (n) => n.toLocaleString('en-US');
+const percent = (part, whole) => (whole === 0 ? '–' : `${((100 * part) / whole).toFixed(part === whole ? 0 : 2)} %`);
+
+async function verify({ path, name }) {
+  process.stderr.write(`${name}\n`);
+  try {
+    return { name, result: await verifyInput({ input: path, policy: undefined, overrides: [], check: false }) };
+  } catch (error) {
+    return { name, error: String(error.message).replace(path, name) };
+  }
+}
+
+async function runTable() {
+  const rows = [];
+  for (const run of runs) {
+    const { name, result, error } = await verify(run);
+    if (error !== undefined) {
+      rows.push(`| ${name} | ${error} | | | | |`);
+      continue;
+    }
+    const lists = result.checkpoints.filter((checkpoint) => checkpoint.name !== 'tracepoints');
+    const events = result.checkpoints.find((checkpoint) => checkpoint.name === 'tracepoints');
+    const equal = lists.filter((checkpoint) => checkpoint.equal === checkpoint.compared).length;
+    rows.push(
+      `| ${name} | ${result.policy.name} | ${number(result.matched)} of ${number(result.compared)} | ` +
+        `${number(result.failures.matched)} of ${number(result.failures.kernel)} | ${equal} of ${lists.length} | ` +
+        `${events === undefined ? 'not recorded' : `${number(events.equal)} of ${number(events.compared)}`} |`,
+    );
+  }
+  return rows;
+}
+
+function burstCells(bursts) {
+  const size = percent(bursts.size_predicted, bursts.known);
+  const pfn = percent(bursts.pfn_predicted, bursts.known);
+  return `${number(bursts.known)} of ${number(bursts.observed)} | ${size} | ${pfn} | ${percent(bursts.observed_size_predicted, bursts.observed)}`;
+}
+
+async function recordingTables() {
+  const pinned = [];
+  const bursts = [];
+  const free = [];
+  const deviations = [];
+  for (const recording of recordings) {
+    const { name, result, error } = await verify(recording);
+    if (error !== undefined) {
+      pinned.push(`| ${name} | ${error} | | | | | |`);
+      continue;
+    }
+    const { legality, after_free_pages: after, after_buddyinfo, refill, drain } = result.recording;
+    const wrong = after_buddyinfo.filter((order) => order.predicted !== order.real);
+    const types = result.recording.after_pagetypeinfo;
+    const lists = result.checkpoints.map((c) => `${number(c.equal)} of ${number(c.compared)}`).join(', ');
+    pinned.push(
+      `| ${name} | ${result.policy.name} | ${number(legality.legal)} of ${number(legality.events)} (${percent(legality.legal, legality.events)}) | ` +
+        `${after === null ? '–' : `${number(after.predicted)} / ${number(after.real)} (${((100 * (after.predicted - after.real)) / after.real).toFixed(3)} %)`} | ` +
+        `${after_buddyinfo.length - wrong.length} of ${after_buddyinfo.length} | ${types.filter((t) => t.predicted === t.real).length} of ${types.length} | ${lists || '–'} |`,
+    );
+    bursts.push(`| ${name} | ${burstCells(refill)} | ${number(refill.unordered)} | ${burstCells(drain)} | ${number(drain.expected_not_seen)} |`);
+    const total = result.recording.freerun_free_pages;
+    const freeOrders = result.recording.freerun_buddyinfo;
+    const error0 = freeOrders.map((o) => `${o.predicted - o.real}`);
+    free.push(
+      `| ${name} | ${total === null ? '–' : `${number(total.predicted)} / ${number(total.real)} (${((100 * (total.predicted - total.real)) / total.real).toFixed(2)} %)`} | ` +
+        `${freeOrders.filter((o) => o.predicted === o.real).length} of ${freeOrders.length} | ${perOrder(freeOrders)} |`,
+    );
+    void error0;
+    if (wrong.length > 0) deviations.push(...deviationRows(name, wrong));
+  }
+  return { pinned, bursts, free, deviations };
+}
+
+/** Chunks too many (+) or too few (-), summed over the zones, orders 0 to 10. */
+function perOrder(orders) {
+  const sums = new Array(11).fill(0);
+  for (const { order, predicted, real } of orders) sums[order] += predicted - real;
+  return sums.map((n) => (n > 0 ? `+${n}` : `${n}`)).join(' ');
+}
+
+function deviationRows(name, orders) {
+  const byZone = new Map();
+  for (const order of orders) {
+    const zone = `node ${order.node} ${order.zone}`;
+    byZone.set(zone, [...(byZone.get(zone) ?? []), order]);
+  }
+  return [...byZone].map(([zone, list]) => {
+    const chunks = list.map((o) => `o${o.order} ${o.predicted - o.real > 0 ? '+' : ''}${o.predicted - o.real}`).join(', ');
+    const causes = list[0].causes.map((cause) => `${cause.name}: ${number(cause.pages)}`).join('; ');
+    return `| ${name} | ${zone} | ${chunks} | ${causes || '–'} |`;
+  });
+}
+
+const runRows = await runTable();
+const tables = await recordingTables();
+const text = `# Verification
+
+Made by \`node docs/tools/verification.mjs\`; run it on your own recordings. Every figure is one that \`spbsim verify\` prints.
+
+## Scripted runs of real kernels
+
+Same start lists, same operations: every PFN, every failure, every checkpoint's lists in order, counters and tuning state, and
+every event of the kernel's own tracepoints (mm_page_alloc_zone_locked, mm_page_alloc_extfrag, mm_page_pcpu_drain) must be equal.
+
+| run | policy | PFNs equal | failures equal | checkpoints wholly equal | tracepoint events equal |
+|---|---|---|---|---|---|
+${runRows.join('\n')}
+
+## Recordings, pinned replay
+
+The recorded kernel decides every PFN; a PFN is legal if the model holds the page to be free. \`after\` is what the kernel
+reported at the end. Where exact lists were dumped at the end, the last column compares them value by value.
+
+| recording | policy | legal PFNs | free pages after, predicted / real | buddyinfo orders equal | block-type counts equal | dumped state equal |
+|---|---|---|---|---|---|---|
+${tables.pinned.join('\n')}
+
+### Refills and drains of per-CPU lists
+
+A list is *known* from its first refill on, because the kernel refills only an empty list. *Size* and *PFN* are shares of the
+bursts on known lists; *size, all* counts the others, too. *Unordered* are refills that took a chunk whose place in its list
+no snapshot tells: right list, right order, place unknown. *Not seen* are drains that the model expected where the trace has none.
+
+| recording | refills known | size | PFN | size, all | unordered | drains known | size | PFN | size, all | not seen |
+|---|---|---|---|---|---|---|---|---|---|---|
+${tables.bursts.join('\n')}
+
+### Deviations of the predicted buddyinfo, with their causes
+
+${tables.deviations.length === 0 ? 'None.' : `| recording | zone | chunks, model minus kernel | pages whose way the trace does not show |\n|---|---|---|---|\n${tables.deviations.join('\n')}`}
+
+A single page that is free in one of the two and not in the other changes the chunk that it is part of and every chunk that it
+keeps from merging, so a few pages explain a few chunks of several orders.
+
+## Recordings, free-running replay
+
+The policy decides every PFN from the recorded start state. Differences are expected where the kernel's per-CPU lists held pages
+that no event shows; the last column is chunks of the model minus the kernel's, orders 0 to 10, summed over zones.
+
+| recording | free pages after, predicted / real | orders equal | chunks per order |
+|---|---|---|---|
+${tables.free.join('\n')}
+`;
+writeFileSync(OUTPUT, text);
