@@ -26,17 +26,22 @@ function search(directory, root) {
   for (const name of names) {
     const path = join(directory, name);
     if (statSync(path).isDirectory()) search(path, root);
-    else if (/oracle-[^/]*$/.test(directory) && name.endsWith('.jsonl.xz')) runs.push({ path, name: relative(root, path) });
+    else if (/oracle-[^/]*$/.test(directory) && name.endsWith('.jsonl.xz'))
+      runs.push({ path, name: relative(root, path) });
   }
 }
 
 const number = (n) => n.toLocaleString('en-US');
-const percent = (part, whole) => (whole === 0 ? '–' : `${((100 * part) / whole).toFixed(part === whole ? 0 : 2)} %`);
+const percent = (part, whole) =>
+  whole === 0 ? '–' : `${((100 * part) / whole).toFixed(part === whole ? 0 : 2)} %`;
 
 async function verify({ path, name }) {
   process.stderr.write(`${name}\n`);
   try {
-    return { name, result: await verifyInput({ input: path, policy: undefined, overrides: [], check: false }) };
+    return {
+      name,
+      result: await verifyInput({ input: path, policy: undefined, overrides: [], check: false }),
+    };
   } catch (error) {
     return { name, error: String(error.message).replace(path, name) };
   }
@@ -88,7 +93,9 @@ async function recordingTables() {
         `${after === null ? '–' : `${number(after.predicted)} / ${number(after.real)} (${((100 * (after.predicted - after.real)) / after.real).toFixed(3)} %)`} | ` +
         `${after_buddyinfo.length - wrong.length} of ${after_buddyinfo.length} | ${types.filter((t) => t.predicted === t.real).length} of ${types.length} | ${lists || '–'} |`,
     );
-    bursts.push(`| ${name} | ${burstCells(refill)} | ${number(refill.unordered)} | ${burstCells(drain)} | ${number(drain.expected_not_seen)} |`);
+    bursts.push(
+      `| ${name} | ${burstCells(refill)} | ${number(refill.unordered)} | ${burstCells(drain)} | ${number(drain.expected_not_seen)} |`,
+    );
     const total = result.recording.freerun_free_pages;
     const freeOrders = result.recording.freerun_buddyinfo;
     const error0 = freeOrders.map((o) => `${o.predicted - o.real}`);
@@ -116,7 +123,9 @@ function deviationRows(name, orders) {
     byZone.set(zone, [...(byZone.get(zone) ?? []), order]);
   }
   return [...byZone].map(([zone, list]) => {
-    const chunks = list.map((o) => `o${o.order} ${o.predicted - o.real > 0 ? '+' : ''}${o.predicted - o.real}`).join(', ');
+    const chunks = list
+      .map((o) => `o${o.order} ${o.predicted - o.real > 0 ? '+' : ''}${o.predicted - o.real}`)
+      .join(', ');
     const causes = list[0].causes.map((cause) => `${cause.name}: ${number(cause.pages)}`).join('; ');
     return `| ${name} | ${zone} | ${chunks} | ${causes || '–'} |`;
   });

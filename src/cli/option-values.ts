@@ -18,7 +18,7 @@ export function share(option: string): (text: string) => number {
     const match = /^(\d+(?:\.\d+)?|\.\d+)(%?)$/.exec(text);
     const value = match === null ? Number.NaN : Number(match[1]) / (match[2] === '%' ? 100 : 1);
     if (!(value >= 0 && value <= 1))
-      throw new UsageError(`${option} ${text}: expected 0 to 1, or a percentage`);
+      throw new UsageError(`${option} ${text}: expected 0 to 1, or a percentage such as 99.9%`);
     return value;
   };
 }

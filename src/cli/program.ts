@@ -94,7 +94,7 @@ function addRun(program: Command): void {
     .option('--json', 'print the result document (see: spbsim schema result)')
     .option('--proc', "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo")
     .option('--map', 'add a map with one glyph per pageblock')
-    .option('--check', "check the model's invariants after every event (slow)")
+    .option('--check', "check the model's invariants every 65,536 events and at the end (slower)")
     .addOption(maxErrorsOption())
     .option('--skip-invalid', 'leave invalid rows out and count them')
     .addOption(
@@ -147,7 +147,7 @@ function addVerify(program: Command): void {
         'exit 1 below it, such as 0.999 or 99.9% (default: an oracle run must agree fully)',
       ).argParser(share('--min-agreement')),
     )
-    .option('--check', "check the model's invariants after every event (slow)")
+    .option('--check', "check the model's invariants on the way and at the end (slower)")
     .addHelpText('before', VERIFY_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (input: string, options: VerifyOptions) =>

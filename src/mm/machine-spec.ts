@@ -24,6 +24,6 @@ export interface MachineSpec {
   /** data cache of one CPU (its slice of shared levels); decides FREE_HIGH_BATCH, model: page-allocator 3.3 */
   readonly cpu_cache_bytes: number;
   readonly thp: boolean;
-  /** end of the PFNs that may be brought online later; without it the end of the last zone. model: page-allocator 2.4 */
+  /** end of the PFNs that may be brought online later; without it the end of the last zone. model: page-allocator 2.1, 3.8 */
   readonly max_pfn?: number;
 }

@@ -5,11 +5,13 @@
 import { basename } from 'node:path';
 import { MAX_PAGE_ORDER } from '../mm/types.js';
 import { bytes, duration, indexText, pagesAsBytes, percent, plural, rate, thousands } from './quantities.js';
-import type { ResultAllocationCount, RunResult } from './run-result.js';
+import type { ResultAllocationCount, ResultZone, RunResult } from './run-result.js';
 import { printable } from './sanitize.js';
 import { plainStyle, type TextStyle } from './text-style.js';
 import { textTable, wrapItems } from './text-table.js';
 
+/** Unmovable, Movable, Reclaimable, HighAtomic; blocks of other types are rare and in --json */
+const PRINTED_TYPES = 4;
 const MARGIN = 13;
 const PAGE_WIDTH = 100;
 
@@ -23,15 +25,20 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
+/** A release alone, `6.18.44`, does not say of what. */
+function kernelName(kernel: string): string {
+  return /^\d/.test(kernel) ? `Linux ${printable(kernel)}` : printable(kernel);
+}
+
 function headerLines(result: RunResult, style: TextStyle): string[] {
   const { machine, policy, span, performance } = result;
   const nodes = new Set(result.zones.map((zone) => zone.node)).size;
   const managed = sum(result.zones.map((zone) => zone.managed_pages));
-  const kernel = machine.kernel === null ? '' : `${printable(machine.kernel)}, `;
+  const kernel = machine.kernel === null ? '' : `${kernelName(machine.kernel)}, `;
   const overrides = policy.overrides.map((text) => ` --set ${printable(text)}`).join('');
   const inputs = result.inputs.map((input) => printable(basename(input.path) || input.path)).join(' ');
   const first = [
-    style.heading(inputs),
+    inputs,
     `${kernel}${plural(machine.cpu_nodes.length, 'CPU')}, ${plural(nodes, 'node')}, ${pagesAsBytes(managed)} managed`,
     `policy ${printable(policy.name)}${overrides}`,
     `start state: ${result.start_state.kind}`,
@@ -44,8 +51,11 @@ function headerLines(result: RunResult, style: TextStyle): string[] {
     `peak memory ${bytes(performance.peak_rss_bytes)}`,
   ];
   const assumed = [`machine: ${printable(machine.origin)}`, ...result.start_state.notes.map(printable)];
+  const firstLines = wrapItems(first, 0);
   return [
-    ...wrapItems(first, 0),
+    // Coloured only now: escape codes have no width.
+    style.heading(inputs) + firstLines[0]!.slice(inputs.length),
+    ...firstLines.slice(1),
     ...wrapItems(second, 0),
     ...wrapItems(assumed, 0).map(style.dim),
     ...(result.interrupted ? [style.warn('interrupted: what follows is of the part that ran')] : []),
@@ -93,25 +103,43 @@ function allocationLines(result: RunResult, style: TextStyle): string[] {
   return textTable({ head, rows });
 }
 
+/** A column of the table of zones; one that is empty for every zone is left out. */
+interface ZoneColumn {
+  readonly head: string;
+  readonly of: (zone: ResultZone) => string;
+}
+
+function zoneColumns(result: RunResult): ZoneColumn[] {
+  const unusable = [3, 9, 10].map((order, position) => ({
+    head: position === 0 ? `unus o${order}` : `o${order}`,
+    of: (zone: ResultZone) => indexText(zone.unusable_index[order]!),
+  }));
+  const types = result.migratetypes.slice(0, PRINTED_TYPES).map((name, type) => ({
+    head: type === 0 ? `blk ${name[0]}` : name[0]!,
+    of: (zone: ResultZone) => thousands(zone.pageblocks[type] ?? 0),
+  }));
+  return [
+    { head: 'managed', of: (zone) => pagesAsBytes(zone.managed_pages) },
+    { head: 'free', of: (zone) => pagesAsBytes(zone.free_pages) },
+    { head: '', of: (zone) => percent(zone.free_pages, zone.managed_pages).replace(/(\.\d)\d+/, '$1') },
+    ...unusable,
+    { head: 'extfrag', of: (zone) => indexText(zone.extfrag_index[9]!) },
+    ...types,
+    { head: 'empty', of: (zone) => thousands([...zone.map].filter((glyph) => glyph === '.').length) },
+  ];
+}
+
 function fragmentationLines(result: RunResult, style: TextStyle): string[] {
-  const types = result.migratetypes.slice(0, 4);
+  const columns = zoneColumns(result).filter(({ of }) => result.zones.some((zone) => of(zone) !== ''));
   const rows = result.zones.map((zone, position) => {
     const first = result.zones[position - 1]?.node !== zone.node;
-    const wholeBlocks = [...zone.map].filter((glyph) => glyph === '.').length;
     return [
       `  ${(first ? `node ${zone.node}` : '').padEnd(6)} ${zone.name}`,
-      pagesAsBytes(zone.managed_pages),
-      pagesAsBytes(zone.free_pages),
-      percent(zone.free_pages, zone.managed_pages),
-      ...[3, 9, 10].map((order) => indexText(zone.unusable_index[order]!)),
-      indexText(zone.extfrag_index[9]!),
-      ...types.map((_, type) => thousands(zone.pageblocks[type] ?? 0)),
-      thousands(wholeBlocks),
+      ...columns.map(({ of }) => of(zone)),
     ];
   });
-  const head = ['managed', 'free', '', 'unus o3', 'o9', 'o10', 'extfrag'];
-  const blocks = types.map((type, position) => (position === 0 ? `blk ${type[0]}` : type[0]!));
-  return textTable({ head: [style.heading('Fragmentation'), ...head, ...blocks, 'free'], rows });
+  const head = [style.heading('Fragmentation'), ...columns.map((column) => column.head)];
+  return textTable({ head, rows });
 }
 
 /** Counters of the slow path and of what it costs; the sums are of counters that the kernel keeps per zone. */
@@ -149,10 +177,14 @@ function eventLines(result: RunResult, style: TextStyle): string[] {
     const total = thousands(sum(own.map((row) => row.count)));
     const parts = outcomes.map((outcome) => {
       const count = sum(own.filter((row) => row.outcome === outcome).map((row) => row.count));
-      return `${thousands(count)} ${printable(outcome)}`;
+      return `${thousands(count)} ${printable(outcome).replaceAll('_', ' ')}`;
     });
     return `${printable(op)} ${total}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`;
   });
+  const counted = sum(result.events.map((row) => row.count));
+  const others = result.span.events - counted;
+  if (others > 0)
+    items.push(`${thousands(others)} others (marks, and what the recorded kernel did by itself)`);
   return items.length === 0 ? [] : labelled('Events', items, style);
 }
 

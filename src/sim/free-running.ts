@@ -59,17 +59,50 @@ export class FreeRunningReplay {
   }
 
   replay(batch: EventBatch, from = 0, to = batch.length): void {
-    const { ts, op } = batch;
+    const { ts, op, flags, cpu: cpus, node: nodes, id: ids, order: orders } = batch;
     const background = this.#background;
+    const { nr_cpus } = this.#mm;
     for (let i = from; i < to; i++) {
       const now = ts[i]!;
       if (now >= background.due_ns) background.runUntil(now);
       background.now_ns = now;
       const what = op[i]!;
-      if (what === Op.alloc) this.#alloc(batch, i);
-      else if (what === Op.free) this.#free(batch, i);
-      else this.#other(batch, i, what);
+      const cpu = cpus[i]!;
+      const isPlain = flags[i] === 0 && cpu < nr_cpus;
+      if (what === Op.alloc) {
+        if (isPlain && nodes[i] === -1)
+          this.#allocPlain(cpu, batch.gfp[i]!, orders[i]!, batch.ctx[i]!, ids[i]!);
+        else this.#alloc(batch, i);
+      } else if (what === Op.free) {
+        if (!isPlain || !this.#freePlain(cpu, ids[i]!, orders[i]!, batch.ctx[i]!)) this.#free(batch, i);
+      } else {
+        this.#other(batch, i, what);
+      }
     }
+  }
+
+  /** An allocation that an id names and nothing else, on this CPU's node: the bulk of most traces. */
+  #allocPlain(cpu: number, gfp: number, order: number, ctx: number, id: number): void {
+    const pfn = allocPages(this.#mm, cpu, gfp, order, -1, (gfp & GFP_MOVABLE_BIT) !== 0);
+    const failed = pfn < 0 ? 1 : 0;
+    if (failed) this.#notes.add('model_failures');
+    this.#tallies.event(Op.alloc, ctx, failed ? Outcome.failed : Outcome.ok);
+    this.#tallies.allocation(gfpMigratetype(gfp), ctx, order, failed);
+    if (id !== NONE_U32) this.#nameId(id, order, pfn);
+  }
+
+  /** Frees what an id names if it is a whole allocation of that order. @returns whether it was; else nothing is done */
+  #freePlain(cpu: number, id: number, order: number, ctx: number): boolean {
+    const model = this.owners.getId(id) - 1;
+    if (model < 0 || order === NO_ORDER || this.owners.aliasOf(id) !== undefined) return false;
+    const { pages } = this.#mm;
+    const state = pages.state[pages.node(model, order)]!;
+    if (state !== ((PageKind.lru << 4) | order) && state !== ((PageKind.allocated << 4) | order))
+      return false;
+    this.owners.clearId(id, Fate.freed);
+    freePages(this.#mm, cpu, model, order);
+    this.#tallies.event(Op.free, ctx, Outcome.ok);
+    return true;
   }
 
   #cpu(cpu: number): number {
@@ -142,9 +175,13 @@ export class FreeRunningReplay {
       this.owners.setPages(batch.pfn[i]!, order, pfn);
       if (batch.id[i] !== NONE_U32) this.#nameRecorded(batch.id[i]!, batch.pfn[i]!, order);
     } else if (batch.id[i] !== NONE_U32) {
-      if (this.#isIdInUse(batch.id[i]!)) this.#notes.add('duplicate_ids');
-      this.owners.setId(batch.id[i]!, order, pfn);
+      this.#nameId(batch.id[i]!, order, pfn);
     }
+  }
+
+  #nameId(id: number, order: number, pfn: number): void {
+    if (this.#isIdInUse(id)) this.#notes.add('duplicate_ids');
+    this.owners.setId(id, order, pfn);
   }
 
   /** An object with an id and a recorded PFN may be freed by either. */

@@ -39,7 +39,10 @@ export function checkOp(value: string): Checked {
   const parsed = op.safeParse(value);
   if (parsed.success) return { number: OP_NAMES.indexOf(parsed.data) };
   return {
-    problem: { expectation: 'is not an op', remedy: meant(value, CSV_OPS) ?? 'see the table of ops' },
+    problem: {
+      expectation: 'is not an op',
+      remedy: meant(value, CSV_OPS) ?? 'give alloc, free, contig_alloc, mark or another op of the trace CSV',
+    },
   };
 }
 

@@ -117,7 +117,7 @@ export async function openRecording(directory: string): Promise<Recording> {
     throw new InputError({
       file: directory,
       expectation: 'is no recording: it has no file named trace, trace.txt, trace.gz or trace.xz',
-      remedy: 'make one with `spbsim record`, or give the trace file itself',
+      remedy: 'give the directory that the recorder wrote, or a trace file',
     });
   }
   const missing: string[] = [];

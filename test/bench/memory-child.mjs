@@ -1,9 +1,9 @@
 /** Allocates 8 GiB of a 256 GiB machine in a stream of batches, frees it, and prints the peak of its memory. */
 import { machineFromSize } from '../../dist/config/machine-by-size.js';
-import { defaultPolicy } from '../../dist/mm/policy.js';
 import { bootFresh } from '../../dist/mm/page-alloc/boot.js';
 import { PageAllocator } from '../../dist/mm/page-alloc/page-allocator.js';
 import { setUpZones } from '../../dist/mm/page-alloc/zone-setup.js';
+import { defaultPolicy } from '../../dist/mm/policy.js';
 import { enableLru } from '../../dist/mm/reclaim/lru.js';
 import { SimBackground } from '../../dist/sim/background.js';
 import { FreeRunningReplay } from '../../dist/sim/free-running.js';
@@ -22,7 +22,12 @@ setUpZones(mm);
 bootFresh(mm);
 enableLru(mm);
 const background = new SimBackground(mm, 0);
-const replay = new FreeRunningReplay(mm, { startIsRecorded: false, notes: new Notes(), tallies: new Tallies(), background });
+const replay = new FreeRunningReplay(mm, {
+  startIsRecorded: false,
+  notes: new Notes(),
+  tallies: new Tallies(),
+  background,
+});
 const batch = new EventBatch(createTraceStrings());
 let event = 0;
 for (const op of [Op.alloc, Op.free]) {

@@ -1,6 +1,7 @@
 /** Reading traces: tracefs text from memory, and trace CSV, in rows per second. */
-import { gunzipSync } from 'node:zlib';
+
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { CsvReader } from '../../dist/trace/csv-reader.js';
 import { CsvWriter } from '../../dist/trace/csv-writer.js';
 import { openChunks } from '../../dist/trace/open-input.js';

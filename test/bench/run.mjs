@@ -3,9 +3,10 @@
  *
  *     node test/bench/run.mjs [--json] [name...]
  */
-import { replayBench } from './replay-bench.mjs';
+
 import { memoryBench } from './memory-bench.mjs';
 import { readBench } from './read-bench.mjs';
+import { replayBench } from './replay-bench.mjs';
 
 const BENCHES = { replay: replayBench, memory: memoryBench, read: readBench };
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));

@@ -25,6 +25,10 @@ export const REFERENCE: string | undefined = [process.env.SPBSIM_SHARED, join(re
   .filter((path) => path !== undefined)
   .find((path) => existsSync(join(path, 'oracle')) && existsSync(join(path, 'recordings')));
 
+if (REFERENCE === undefined) {
+  console.log('reference material is not here: its tests are skipped; SPBSIM_SHARED may name its directory');
+}
+
 /** Ends the name of a group of tests that needs the reference material, so that a skipped group says why. */
 export const NEEDS_REFERENCE =
   REFERENCE === undefined

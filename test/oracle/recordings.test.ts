@@ -61,6 +61,10 @@ describe.skipIf(REFERENCE === undefined)(`recordings of a live machine ${NEEDS_R
   const root = join(REFERENCE ?? '', 'recordings');
   const names = REFERENCE === undefined ? [] : directories(root).filter((name) => name !== 'fs-churn');
 
+  test('of which there are some', () => {
+    expect(names).not.toEqual([]);
+  });
+
   test.each(names)('%s: legal pages, free lists and bursts as predicted', async (name) => {
     const result = await verify(join(root, name));
     const recording = recordingOf(result);
@@ -85,6 +89,10 @@ describe.skipIf(REFERENCE === undefined)(`workload traces of small machines ${NE
             .filter((name) => SNAPSHOTS_NEEDED.includes(name))
             .map((name) => `${kernel}/${name}`),
         );
+
+  test('of which there are some', () => {
+    expect(traces).not.toEqual([]);
+  });
 
   test.each(traces)('%s hands out legal pages', async (name) => {
     expect((await verify(join(root, name))).agreement).toBeGreaterThanOrEqual(LEGAL);

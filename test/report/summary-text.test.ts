@@ -19,10 +19,10 @@ Allocations    order 0    1  2      3  4-8  9-10  failed    task  softirq  hardi
   movable       58,120    0  0      0    0     0       0  58,120        0        0    0
   reclaimable        0    0  0  4,509    0     0       0   4,509        0        0    0
 
-Fragmentation     managed      free         unus o3    o9   o10  extfrag  blk U      M   R  H  free
-  node 0 DMA       15 MiB    15 MiB  100 %     0.00  0.07  0.20               0      4   0  0     7
-         DMA32   2.95 GiB  2.95 GiB  100 %     0.00  0.00  0.00               3  1,500   8  1     2
-         Normal     5 GiB  49.6 MiB  1.0 %     0.00  0.07  0.11              50  2,449  61  0     4
+Fragmentation     managed      free         unus o3    o9   o10  blk U      M   R  H  empty
+  node 0 DMA       15 MiB    15 MiB  100 %     0.00  0.07  0.20      0      4   0  0      7
+         DMA32   2.95 GiB  2.95 GiB  100 %     0.00  0.00  0.00      3  1,500   8  1      2
+         Normal     5 GiB  49.6 MiB  1.0 %     0.00  0.07  0.11     50  2,449  61  0      4
 
 Machinery    pgalloc 72,623   pgfree 149,037   compact_stall 2
 Events       alloc 72,626 (3 failed)   free 149,037
@@ -33,6 +33,28 @@ Findings     double_free 1
 More: --proc (kernel text) · --map · --series 1s · --json
 `,
     );
+  });
+
+  test('an index that says something for some zone has its column', () => {
+    const zones = sampleResult().zones.map((zone) => ({ ...zone, extfrag_index: new Array(11).fill(-1000) }));
+    zones[2]!.extfrag_index[9] = 357;
+    const lines = renderSummary(sampleResult({ zones })).split('\n');
+    const first = lines.findIndex((line) => line.startsWith('Fragmentation'));
+    const table = lines.slice(first, first + 4);
+    expect(table[0]).toContain('o10  extfrag  blk U');
+    expect(table[3]).toMatch(/ 0\.11 +0\.36 +50 /);
+    for (const line of table) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  test('what is neither allocation nor free is counted too', () => {
+    const { span, events } = sampleResult();
+    const text = renderSummary(
+      sampleResult({
+        span: { ...span, events: span.events + 10 },
+        events: [...events, { op: 'kfree', ctx: 'task', outcome: 'not_replayed', count: 4 }],
+      }),
+    );
+    expect(text).toMatch(/kfree 4 \(4 not replayed\)\s+6 others \(marks/);
   });
 
   test('no line is longer than 100 columns', () => {

@@ -3,6 +3,7 @@
  * the model itself has recorded, which must be predicted to the last page.
  */
 import { describe, expect, test } from 'vitest';
+import { ZONE_RECLAIM_ACTIVE } from '../../src/mm/page-alloc/zone.js';
 import { Migratetype } from '../../src/mm/types.js';
 import { POLICY_NAMES } from '../mm/policies.js';
 import { B, bench, listsOf, pin, put, record, Tracefs } from './pinned-support.js';
@@ -287,6 +288,17 @@ describe('fallback, as 6.1 tells it', () => {
     expect(replay.refills.tally).toMatchObject({ observed: 1, pfn_predicted: 1 });
   });
 
+  test('a steal of several pageblocks retypes all of them', async () => {
+    const on = bench('mainline-6.1');
+    put(on, 10, B + 1024);
+    const trace = new Tracefs()
+      .extfrag(B + 1024, 0, 10, U, M, 1)
+      .refill(B + 1024, 0, U)
+      .alloc(B + 1024);
+    await pin(on, trace.text, true, '6.1');
+    expect([2, 3].map((block) => on.mm.pages.blockType[(B >>> 9) + block])).toEqual([U, U]);
+  });
+
   test('a chunk below a pageblock, without the block: only the chunk changes lists', async () => {
     const on = bench('mainline-6.1');
     put(on, 2, B + 8);
@@ -337,6 +349,28 @@ describe.each(['mainline-6.18', 'mainline-7.2'])('fallback, as %s tells it', (po
     expect(on.mm.pages.blockType[B >>> 9]).toBe(U);
     expect(notes.get('retyped_blocks')).toBe(1);
   });
+});
+
+test('6.1: a drain far below the high mark tells that kswapd runs, and what it drains from then on', async () => {
+  const on = bench('mainline-6.1');
+  put(on, 5, B);
+  const trace = new Tracefs();
+  for (let pfn = B; pfn < B + 24; pfn += 4) {
+    for (let i = 0; i < 4; i++) trace.refill(pfn + i, 0, M);
+    for (let i = 0; i < 4; i++) trace.alloc(pfn + i, 0, 'GFP_HIGHUSER_MOVABLE');
+  }
+  const drain = (from: number, pages: number) => {
+    for (let pfn = from; pfn < from + pages; pfn++) trace.drain(pfn, 0, M);
+  };
+  // Count 17 of a mark of 40: nothing is due, unless four batches are the limit. Then one batch, two, three.
+  for (let pfn = B; pfn < B + 17; pfn++) trace.free(pfn);
+  drain(B, 4);
+  for (let pfn = B + 17; pfn < B + 20; pfn++) trace.free(pfn);
+  drain(B + 4, 8);
+  const { replay } = await pin(on, trace.text, true, '6.1');
+  expect(replay.drains.tally).toMatchObject({ observed: 2, size_predicted: 1, expected_not_seen: 0 });
+  expect(replay.drains.misses[0]!.text).toContain('expects no drain');
+  expect(on.zone.flags & ZONE_RECLAIM_ACTIVE).not.toBe(0);
 });
 
 describe('what the model has recorded itself', () => {

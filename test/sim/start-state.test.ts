@@ -117,6 +117,26 @@ describe('free pages', () => {
   });
 });
 
+test("without kpageflags, buddyinfo says how much is free; the places are the model's", async () => {
+  const on = bench('mainline-6.18');
+  const trace = new Tracefs()
+    .refill(B + 8, 2, M)
+    .alloc(B + 8, 2)
+    .free(B + 4096);
+  const free = [3, 0, 1, 0, 0, 0, 0, 0, 0, 1, 2];
+  const notes = loadFromSnapshot(on.mm, {
+    scan: await scanOf(trace),
+    kpageflags: undefined,
+    pagetypeinfo: undefined,
+    buddyinfo: [{ node: 0, zone: 2, free }],
+  });
+  validate(on.mm);
+  expect([...on.zone.nr_free]).toEqual(free);
+  expect(notes[1]).toContain('2,563 free pages placed as buddyinfo counts them');
+  // Nothing was placed where the trace shows a page in use.
+  expect(on.mm.pages.buddyHead(B + 4096)).toBe(-1);
+});
+
 describe('per-CPU lists', () => {
   test('pages handed out or drained without a refill stood on a list, in that order', async () => {
     const on = bench('mainline-6.18');
@@ -170,6 +190,33 @@ describe('block types', () => {
     const trace = new Tracefs().drain(B + 512, 0, R).drain(B + 1030, 0, M);
     await start(on, trace, kpageflags, types({ [U]: 2, [M]: 1, [R]: 1 }, { [U]: [1] }));
     expect([0, 1, 2].map((block) => on.mm.pages.blockType[(B >>> 9) + block])).toEqual([U, R, M]);
+  });
+
+  test('a fallback shows the type that all blocks of its chunk had before', async () => {
+    const on = bench('mainline-6.18');
+    const free = flags(PageClass.other, [B, 1024, PageClass.free]);
+    const trace = new Tracefs()
+      .extfrag(B, 0, 10, U, M, 1)
+      .alloc(B)
+      .refill(B + 512, 0, U)
+      .alloc(B + 512);
+    await start(on, trace, free);
+    expect([0, 1].map((block) => on.mm.pages.blockType[(B >>> 9) + block])).toEqual([M, M]);
+  });
+
+  test("a free chunk of pageblock order on the Unmovable list is a free block, best beside one of the type's", async () => {
+    const on = bench('mainline-6.18');
+    //  |slab|free|page cache|free|
+    const halves = flags(
+      PageClass.other,
+      [B, 512, PageClass.slab],
+      [B + 512, 512, PageClass.free],
+      [B + 1024, 512, PageClass.file],
+      [B + 1536, 512, PageClass.free],
+    );
+    const free = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    await start(on, new Tracefs(), halves, types({ [U]: 2, [M]: 2 }, { [U]: free, [M]: free }));
+    expect([0, 1, 2, 3].map((block) => on.mm.pages.blockType[(B >>> 9) + block])).toEqual([U, U, M, M]);
   });
 
   test('blocks that pagetypeinfo does not count are no memory', async () => {

@@ -143,8 +143,14 @@ describe('one line says what is wrong with a row', () => {
       '2:20  gfp "GFP_KERNEL|__GFP_ZER0" has no gfp flag in "__GFP_ZER0"; did you mean __GFP_ZERO?',
     ],
     ['0,0,task,aloc,a,0,,,,,,,,', '2:10  op "aloc" is not an op; did you mean alloc?'],
-    ['0,0,task,__proto__,a,0,,,,,,,,', '2:10  op "__proto__" is not an op; see the table of ops'],
-    ['0,0,task,obs_drain,a,0,,,,,,,,', '2:10  op "obs_drain" is not an op; see the table of ops'],
+    [
+      '0,0,task,__proto__,a,0,,,,,,,,',
+      '2:10  op "__proto__" is not an op; give alloc, free, contig_alloc, mark or another op of the trace CSV',
+    ],
+    [
+      '0,0,task,obs_drain,a,0,,,,,,,,',
+      '2:10  op "obs_drain" is not an op; give alloc, free, contig_alloc, mark or another op of the trace CSV',
+    ],
     ['0,0,task,,a,0,,,,,,,,', '2:10  op is empty; every row needs an op'],
     ['0,0,tsk,alloc,a,0,,,,,,,,', '2:5  ctx "tsk" is not a context; give task, softirq, hardirq or nmi'],
     ['0,0,task,alloc,a,11,,,,,,,,', '2:18  order "11" is not a page order; give 0 to 10'],

@@ -43,7 +43,7 @@ test('a directory without a trace is no recording', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'spbsim-'));
   try {
     expect((await errorOf(openRecording(directory))).message).toBe(
-      `${directory}  is no recording: it has no file named trace, trace.txt, trace.gz or trace.xz; make one with \`spbsim record\`, or give the trace file itself`,
+      `${directory}  is no recording: it has no file named trace, trace.txt, trace.gz or trace.xz; give the directory that the recorder wrote, or a trace file`,
     );
     await writeFile(join(directory, 'trace.txt'), '');
     const recording = await openRecording(directory);

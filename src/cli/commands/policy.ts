@@ -120,6 +120,6 @@ export async function policyDiffCommand(
   const table = textTable({ head, rows, left: [0, 1, 2, 3] });
   const same = KNOB_NAMES.length - names.length;
   await print(
-    `${table.join('\n')}\n\n${names.length} knobs differ, ${same} are equal   (what they mean: policy show --docs)\n`,
+    `${table.join('\n')}\n\n${names.length} ${names.length === 1 ? 'knob differs' : 'knobs differ'}, ${same} are equal   (what they mean: policy show --docs)\n`,
   );
 }

@@ -35,7 +35,10 @@ export function allocPages(
   const migratetype = mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
   if (zones.length === 0) return NO_PFN;
-  let pfn = order === 0 && migratetype < MIGRATE_PCPTYPES ? allocFromPcp(mm, zones, cpu, migratetype, highestZone) : -1;
+  let pfn =
+    order === 0 && migratetype < MIGRATE_PCPTYPES && mm.tracer === null
+      ? allocFromPcp(mm, zones, cpu, migratetype, highestZone)
+      : -1;
   if (pfn < 0) {
     const flags = fastFlags(mm, zones[0]!, gfp, migratetype);
     pfn = getPageFromFreelist(mm, zones, cpu, gfp, order, migratetype, highestZone, flags);

@@ -15,8 +15,8 @@ import { newVmEvents } from '../vmstat.js';
 import { wakeKswapdOf } from './kswapd-wake.js';
 import { NO_ZONE, PageMap, STRADDLED } from './page-map.js';
 import { type Rules, rulesOf } from './rules.js';
-import { HEADS_PER_ZONE, Zone } from './zone.js';
 import { ALLOC_NOFRAGMENT } from './watermark.js';
+import { HEADS_PER_ZONE, Zone } from './zone.js';
 import { buildZonelists, type Zonelists } from './zonelist.js';
 
 /** What the kernel's tracepoints of the same names would report; a run without a tracer pays one test. */

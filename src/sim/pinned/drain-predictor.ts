@@ -270,20 +270,41 @@ export class DrainPredictor {
     if (drain.cause === 'free' && drain.drained > pcp.batch) pcp.free_count = drain.drained;
   }
 
-  /** Where the high mark is fixed it is the count that was off: pages have left the lists without an event. */
+  /**
+   * Where the high mark is fixed: either kswapd runs, and four batches are the limit, or the count was off because pages
+   * have left the lists without an event. While kswapd runs a drain is at most three batches, which no doubling gives.
+   */
   #resynchroniseFixed(drain: Drain, pcp: PerCpuPages): void {
-    const { flags } = drain.zone;
-    const limit = flags & ZONE_RECLAIM_ACTIVE ? Math.min(pcp.batch << 2, pcp.high) : pcp.high;
+    const { zone } = drain;
+    const reclaimLimit = Math.min(pcp.batch << 2, pcp.high);
+    const reclaimMost = reclaimLimit - pcp.batch;
+    const isActive = (zone.flags & ZONE_RECLAIM_ACTIVE) !== 0;
     const before = pcp.count + drain.drained;
     if (drain.drained === 0) {
-      if (flags & ZONE_RECLAIM_ACTIVE) drain.zone.flags &= ~ZONE_RECLAIM_ACTIVE;
-      else pcp.count = Math.min(pcp.count, limit - 1);
+      // First the count is doubted, then that kswapd still runs.
+      if (!isActive) pcp.count = Math.min(pcp.count, pcp.high - 1);
+      else if (pcp.count > reclaimLimit) pcp.count = pcp.batch;
+      else {
+        zone.flags &= ~ZONE_RECLAIM_ACTIVE;
+        pcp.count = Math.min(listedPages(pcp), pcp.high - 1);
+      }
       return;
     }
-    if (drain.expected === 0 && before < pcp.high >> 1 && before >= pcp.batch << 2)
-      drain.zone.flags |= ZONE_RECLAIM_ACTIVE;
-    else if (drain.expected === 0) pcp.count += limit - before;
+    if (drain.expected >= before) {
+      // All lists were emptied, so what the model still has on them is gone.
+      pcp.count = 0;
+      return;
+    }
+    const farBelow = drain.expected === 0 && before < pcp.high - 2 * pcp.batch;
+    if (drain.drained === reclaimMost || (farBelow && drain.drained < reclaimMost)) {
+      zone.flags |= ZONE_RECLAIM_ACTIVE;
+      pcp.count = Math.max(reclaimLimit - drain.drained, listedPages(pcp));
+    } else if (drain.expected === 0) pcp.count += (isActive ? reclaimLimit : pcp.high) - before;
     const doublings = Math.round(Math.log2(Math.max(1, drain.drained / pcp.batch)));
     pcp.free_factor = Math.min(doublings + 1, this.mm.rules.pcp_batch_scale_max);
   }
+}
+
+function listedPages(pcp: PerCpuPages): number {
+  return pcp.lists.reduce((pages, list, index) => pages + (list.length << pcpListOrder(index)), 0);
 }

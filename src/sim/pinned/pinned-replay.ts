@@ -15,7 +15,7 @@ import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { isBuddy, isPcp, PageKind } from '../../mm/page-alloc/page-map.js';
 import { blockStart, moveFreePages, zoneSpansBlock } from '../../mm/page-alloc/pageblock.js';
 import { noteAllocation } from '../../mm/page-alloc/pcp-tuning.js';
-import { pcpAllowedOrder, pcpListIndex, pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
+import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages.js';
 import { findOnPcp, takeFromChunk, takeFromPcp } from '../../mm/page-alloc/take-pfn.js';
 import { boostedMark, zoneWatermarkFast } from '../../mm/page-alloc/watermark.js';
 import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from '../../mm/page-alloc/zone.js';
@@ -24,6 +24,8 @@ import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batc
 import type { Notes } from '../notes.js';
 import { Outcome, type Tallies } from '../tallies.js';
 import { DrainPredictor } from './drain-predictor.js';
+import { learnBlockType } from './learn-block-type.js';
+import { PageTaker } from './page-taker.js';
 import { RefillPredictor } from './refill-predictor.js';
 import type { StartKnowledge } from './start-knowledge.js';
 
@@ -53,6 +55,7 @@ export class PinnedReplay {
   readonly illegal: IllegalPfn[] = [];
   readonly refills: RefillPredictor;
   readonly drains: DrainPredictor;
+  readonly taker: PageTaker;
   /** events replayed so far; the number of the current one */
   event = 0;
   /** called at marks of the trace, before the mark takes effect */
@@ -66,6 +69,7 @@ export class PinnedReplay {
   ) {
     this.refills = new RefillPredictor(mm, knowledge);
     this.drains = new DrainPredictor(mm, knowledge);
+    this.taker = new PageTaker(mm, knowledge, notes);
   }
 
   replay(batch: EventBatch, from = 0, to = batch.length): void {
@@ -164,11 +168,11 @@ export class PinnedReplay {
     migratetype: number,
     refill: boolean,
   ): void {
-    this.#learnBlockType(zone, cpu, pfn, migratetype);
+    learnBlockType(this.mm, this.notes, zone, cpu, pfn, migratetype);
     const chunk = this.mm.pages.buddyHead(pfn);
     this.refills.step(zone, cpu, pfn, order, migratetype, refill, chunk);
     if (chunk < 0) {
-      if (!this.#takeFromElsewhere(zone, cpu, pfn, order)) this.notes.add('silent_frees', 1 << order);
+      if (!this.taker.fromElsewhere(zone, cpu, pfn, order)) this.notes.add('silent_frees', 1 << order);
     } else {
       takeFromChunk(zone, cpu, pfn, order, chunk, this.mm.pages.buddyOrder(chunk));
       this.knowledge.forget(pfn, order);
@@ -182,77 +186,6 @@ export class PinnedReplay {
     pcp.lists[pcpListIndex(order, migratetype)]!.pushTail(pfn);
     pcp.count += 1 << order;
     this.mm.pages.state[this.mm.pages.node(pfn, order)] = ((PageKind.pcp + migratetype) << 4) | order;
-  }
-
-  /** A list's type is its block's type where the policy keeps both together: then the trace corrects the model. */
-  #learnBlockType(zone: Zone, cpu: number, pfn: number, migratetype: number): void {
-    const { pages, rules } = this.mm;
-    const block = pfn >>> PAGEBLOCK_ORDER;
-    if (!rules.merge_retypes || pages.blockType[block] === migratetype) return;
-    this.notes.add('retyped_blocks');
-    const chunk = pages.buddyHead(blockStart(pfn));
-    const order = chunk < 0 ? -1 : pages.buddyOrder(chunk);
-    if (order > PAGEBLOCK_ORDER) {
-      const old = pages.listType(chunk, order);
-      zone.remove(chunk, order, old);
-      zone.addTail(chunk, order, migratetype);
-      pages.blockType.fill(
-        migratetype,
-        chunk >>> PAGEBLOCK_ORDER,
-        (chunk + (1 << order)) >>> PAGEBLOCK_ORDER,
-      );
-      return;
-    }
-    if (zoneSpansBlock(zone, pfn)) moveFreePages(this.mm, zone, cpu, blockStart(pfn), migratetype);
-    pages.blockType[block] = migratetype;
-  }
-
-  /** The model has the page elsewhere than the kernel took it from; wherever it is, it is taken. */
-  #takeFromElsewhere(zone: Zone, cpu: number, pfn: number, order: number): boolean {
-    const place = findOnPcp(zone, pfn, order, cpu);
-    if (place !== null) {
-      takeFromPcp(zone, place);
-      return true;
-    }
-    return this.#takePagesSingly(zone, cpu, pfn, order);
-  }
-
-  /** Takes each base page from wherever it is free. @returns false if one was in use */
-  #takePagesSingly(zone: Zone, cpu: number, pfn: number, order: number): boolean {
-    let allFree = true;
-    for (let page = pfn; page < pfn + (1 << order); page++)
-      if (!this.#takeFreePage(zone, cpu, page)) allFree = false;
-    if (!allFree) releaseOwner(this.mm, pfn, order);
-    return allFree;
-  }
-
-  #takeFreePage(zone: Zone, cpu: number, page: number): boolean {
-    const { pages } = this.mm;
-    const chunk = pages.buddyHead(page);
-    if (chunk >= 0) {
-      takeFromChunk(zone, cpu, page, 0, chunk, pages.buddyOrder(chunk));
-      this.knowledge.forget(page, 0);
-      return true;
-    }
-    for (let order = 0; order <= PAGEBLOCK_ORDER; order++) {
-      const head = page & ~((1 << order) - 1);
-      const state = pages.state[pages.node(head, order)]!;
-      if ((state & 15) !== order) continue;
-      if (state >> 4 === PageKind.parked) {
-        pages.state[pages.node(head, order)] = 0;
-        return true;
-      }
-      if (!isPcp(state)) continue;
-      const place = findOnPcp(zone, head, order, cpu);
-      if (place === null) continue;
-      takeFromPcp(zone, place);
-      // The rest of a larger entry stays free: as single pages of the buddy lists, for want of better knowledge.
-      for (let rest = head; rest < head + (1 << order); rest++)
-        if (rest !== page)
-          freeOnePage(this.mm, zone, cpu, rest, 0, pages.blockType[rest >>> PAGEBLOCK_ORDER]!);
-      return true;
-    }
-    return false;
   }
 
   #alloc(zone: Zone, cpu: number, pfn: number, order: number, gfp: number, ts: number): void {
@@ -276,7 +209,7 @@ export class PinnedReplay {
       );
     } else {
       this.refills.close(cpu);
-      legal = this.#takeUnannounced(zone, cpu, pfn, order);
+      legal = this.taker.unannounced(zone, cpu, pfn, order);
     }
     if (legal) {
       this.legality.legal++;
@@ -304,7 +237,7 @@ export class PinnedReplay {
     if (end === 'none') noteAllocation(pcp);
     if (end === 'direct') {
       const place = findOnPcp(zone, pfn, order, cpu);
-      if (place === null) return this.#takeUnannounced(zone, cpu, pfn, order);
+      if (place === null) return this.taker.unannounced(zone, cpu, pfn, order);
       takeFromPcp(zone, place);
       return true;
     }
@@ -322,42 +255,9 @@ export class PinnedReplay {
       }
     }
     return (
-      this.#takeMisplaced(zone, cpu, pfn, order, migratetype) || this.#takeUnannounced(zone, cpu, pfn, order)
+      this.taker.misplaced(zone, cpu, pfn, order, migratetype) ||
+      this.taker.unannounced(zone, cpu, pfn, order)
     );
-  }
-
-  /**
-   * The page stands on another list, or deeper in this one, than the model would have it. Deeper: what is above it may
-   * have left without an event. On the list of another type: its block was of that type, which the model did not know.
-   */
-  #takeMisplaced(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number): boolean {
-    const place = findOnPcp(zone, pfn, order, cpu);
-    if (place === null) return false;
-    takeFromPcp(zone, place);
-    if (place.cpu !== cpu || migratetype >= MIGRATE_PCPTYPES) return true;
-    if (place.index !== pcpListIndex(order, migratetype)) this.#learnBlockType(zone, cpu, pfn, migratetype);
-    else for (let above = 0; above < place.position; above++) this.#park(zone, cpu, place.index, 0);
-    return true;
-  }
-
-  /** Takes an entry of a list into limbo: free as far as the trace shows, but not where the model has it. */
-  #park(zone: Zone, cpu: number, index: number, position: number): void {
-    const order = pcpListOrder(index);
-    const pfn = takeFromPcp(zone, { cpu, index, position });
-    this.mm.pages.state[this.mm.pages.node(pfn, order)] = (PageKind.parked << 4) | order;
-    this.notes.add('untraced_takes', 1 << order);
-  }
-
-  #takeUnannounced(zone: Zone, cpu: number, pfn: number, order: number): boolean {
-    const { pages } = this.mm;
-    const chunk = pages.buddyHead(pfn);
-    if (chunk >= 0 && pages.buddyOrder(chunk) >= order) {
-      this.notes.add('refills_without_event');
-      takeFromChunk(zone, cpu, pfn, order, chunk, pages.buddyOrder(chunk));
-      this.knowledge.forget(pfn, order);
-      return true;
-    }
-    return this.#takeFromElsewhere(zone, cpu, pfn, order);
   }
 
   #free(zone: Zone, cpu: number, pfn: number, recordedOrder: number): void {
@@ -374,7 +274,7 @@ export class PinnedReplay {
       if (kind === PageKind.lru) addMovable(this.mm, pfn, order, -1);
     } else if (isBuddy(state) || isPcp(state) || kind === PageKind.parked || pages.buddyHead(pfn) >= 0) {
       this.notes.add('untraced_allocations');
-      this.#takeFromElsewhere(zone, cpu, pfn, order);
+      this.taker.fromElsewhere(zone, cpu, pfn, order);
       releaseOwner(this.mm, pfn, order);
     } else {
       this.#freeOddShape(zone, cpu, pfn, order);
@@ -387,7 +287,7 @@ export class PinnedReplay {
     for (let page = pfn; page < pfn + (1 << order); page++) {
       if (pages.buddyHead(page) < 0) continue;
       this.notes.add('untraced_allocations');
-      this.#takeFreePage(zone, cpu, page);
+      this.taker.freePage(zone, cpu, page);
     }
     releaseOwner(this.mm, pfn, order);
   }
@@ -418,13 +318,13 @@ export class PinnedReplay {
     if (place !== null) {
       // Drains take the tail: what the model has behind it has left without an event.
       const list = zone.pcps[place.cpu]!.lists[place.index]!;
-      while (list.length - 1 > place.position) this.#park(zone, place.cpu, place.index, list.length - 1);
+      while (list.length - 1 > place.position) this.taker.park(zone, place.cpu, place.index, list.length - 1);
       takeFromPcp(zone, place);
-    } else if (!this.#takePagesSingly(zone, cpu, pfn, order)) {
+    } else if (!this.taker.pagesSingly(zone, cpu, pfn, order)) {
       // Was never seen to come free: it was on the list from before the trace, or its free is missing.
       this.notes.add('silent_frees', 1 << order);
     }
-    this.#learnBlockType(zone, cpu, pfn, migratetype);
+    learnBlockType(this.mm, this.notes, zone, cpu, pfn, migratetype);
     freeOnePage(this.mm, zone, cpu, pfn, order, migratetype);
     this.knowledge.forgetChunkOf(pfn);
   }
@@ -472,6 +372,7 @@ export class PinnedReplay {
       zone.remove(chunk, order, pages.listType(chunk, order));
       zone.addTail(chunk, order, migratetype);
     }
-    if (changesOwner) pages.blockType[pfn >>> PAGEBLOCK_ORDER] = migratetype;
+    // A chunk of several blocks changes all of them; within a block it is the block.
+    if (changesOwner) setBlockTypes(zone, pfn, chunkOrder, migratetype);
   }
 }

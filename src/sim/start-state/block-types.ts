@@ -9,9 +9,11 @@
  *     guessed, Reclaimable, Movable, Unmovable that fits is taken.
  *  4. Where Unmovable blocks are then more than pagetypeinfo counts, guessed ones without free chunks become
  *     Reclaimable or Movable, whichever it counts more of.
- *  5. Where Reclaimable or Unmovable blocks are then fewer than it counts, and Movable ones more, guessed Movable blocks
- *     whose free chunks allow it change: those with most slab pages become Reclaimable, then those with most kernel pages
- *     Unmovable.
+ *  5. Free chunks of pageblock order that it counts for Unmovable or Reclaimable are wholly free blocks of that type: those
+ *     whose buddy block is of the type, then the lowest.
+ *  6. Where Reclaimable or Unmovable blocks are then fewer than it counts, and Movable ones more, guessed Movable blocks
+ *     change: of those with slab pages, the ones whose free chunks fit best become Reclaimable, most slab pages first; then
+ *     likewise of those with kernel pages Unmovable. Blocks without such pages come last.
  * model: page-allocator 8.15
  */
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
@@ -28,6 +30,8 @@ interface Guess {
   /** free chunks below pageblock order, by order */
   readonly chunks: readonly number[];
   readonly free_chunks: number;
+  /** all of its pages are */
+  readonly is_free: boolean;
 }
 
 /** Sets the type of every block. @returns blocks whose type the trace shows */
@@ -48,7 +52,12 @@ export function inferBlockTypes(
       if (seen === UNKNOWN_TYPE) {
         const isKernel = kpageflags !== undefined && isKernelBlock(kpageflags.classes, block);
         blockType[block] = isKernel ? Migratetype.unmovable : Migratetype.movable;
-        guesses.push({ block, chunks, free_chunks: chunks.reduce((sum, n) => sum + n, 0) });
+        guesses.push({
+          block,
+          chunks,
+          free_chunks: chunks.reduce((sum, n) => sum + n, 0),
+          is_free: isFree(inBuddy, block << PAGEBLOCK_ORDER, PAGEBLOCK_PAGES),
+        });
       } else {
         blockType[block] = seen;
         fit.take(seen, chunks);
@@ -62,6 +71,8 @@ export function inferBlockTypes(
       fit.take(blockType[guess.block]!, guess.chunks);
     }
     fit.settle(blockType, guesses);
+    fit.fillWithFree(blockType, guesses, Migratetype.unmovable);
+    fit.fillWithFree(blockType, guesses, Migratetype.reclaimable);
     if (kpageflags !== undefined) {
       fit.fillUp(
         blockType,
@@ -109,9 +120,18 @@ class TypeFit {
   }
 
   #fits(type: number, chunks: readonly number[]): boolean {
+    return this.#misfits(type, chunks) === 0;
+  }
+
+  /** Chunks more than pagetypeinfo has left for the type. */
+  #misfits(type: number, chunks: readonly number[]): number {
     const free = this.#free![type]!;
     const taken = this.#taken[type]!;
-    return chunks.every((n, order) => n === 0 || taken[order]! + n <= free[order]!);
+    let misfits = 0;
+    chunks.forEach((n, order) => {
+      if (n > 0) misfits += Math.max(0, taken[order]! + n - free[order]!);
+    });
+    return misfits;
   }
 
   choose(guessed: number, { chunks, free_chunks }: Guess): number {
@@ -128,9 +148,38 @@ class TypeFit {
       if (this.#blocks[unmovable]! <= real[unmovable]!) return;
       if (free_chunks > 0 || blockType[block] !== unmovable) continue;
       const to = this.#blocks[reclaimable]! < real[reclaimable]! ? reclaimable : movable;
-      blockType[block] = to;
-      this.#blocks[unmovable]!--;
-      this.#blocks[to]!++;
+      this.#retype(blockType, block, to);
+    }
+  }
+
+  /** Whether a type has too few blocks while Movable, the most common guess, has too many. */
+  #isMissing(type: number): boolean {
+    const real = this.#realBlocks!;
+    return (
+      this.#blocks[type]! < real[type]! && this.#blocks[Migratetype.movable]! > real[Migratetype.movable]!
+    );
+  }
+
+  #retype(blockType: Uint8Array, block: number, type: number): void {
+    this.#blocks[blockType[block]!]!--;
+    this.#blocks[type]!++;
+    blockType[block] = type;
+  }
+
+  /** Gives single free blocks the type for which pagetypeinfo counts free chunks of pageblock order. */
+  fillWithFree(blockType: Uint8Array, guesses: readonly Guess[], type: number): void {
+    let wanted = this.#free?.[type]?.[PAGEBLOCK_ORDER] ?? 0;
+    if (wanted === 0 || this.#realBlocks === undefined) return;
+    const isFreeBlock = new Set(guesses.filter((guess) => guess.is_free).map(({ block }) => block));
+    const candidates = guesses
+      .filter(({ block, is_free }) => is_free && !isFreeBlock.has(block ^ 1))
+      .map(({ block }) => ({ block, isBeside: blockType[block ^ 1] === type }))
+      .sort((a, b) => Number(b.isBeside) - Number(a.isBeside) || a.block - b.block);
+    for (const { block } of candidates) {
+      if (wanted === 0 || !this.#isMissing(type)) return;
+      if (blockType[block] !== Migratetype.movable) continue;
+      this.#retype(blockType, block, type);
+      wanted--;
     }
   }
 
@@ -141,21 +190,20 @@ class TypeFit {
     type: number,
     pagesOf: (block: number) => number,
   ): void {
-    const real = this.#realBlocks;
-    if (real === undefined) return;
-    const { movable } = Migratetype;
-    const missing = () => this.#blocks[type]! < real[type]! && this.#blocks[movable]! > real[movable]!;
-    if (!missing()) return;
+    if (this.#realBlocks === undefined || !this.#isMissing(type)) return;
     const candidates = guesses
-      .filter(({ block, chunks }) => blockType[block] === movable && this.#fits(type, chunks))
-      .map(({ block }) => ({ block, pages: pagesOf(block) }))
-      .filter(({ pages }) => pages > 0)
-      .sort((a, b) => b.pages - a.pages || a.block - b.block);
+      .filter(({ block }) => blockType[block] === Migratetype.movable)
+      .map(({ block, chunks }) => ({ block, pages: pagesOf(block), misfits: this.#misfits(type, chunks) }))
+      .sort(
+        (a, b) =>
+          Number(b.pages > 0) - Number(a.pages > 0) ||
+          a.misfits - b.misfits ||
+          b.pages - a.pages ||
+          a.block - b.block,
+      );
     for (const { block } of candidates) {
-      if (!missing()) return;
-      blockType[block] = type;
-      this.#blocks[type]!++;
-      this.#blocks[movable]!--;
+      if (!this.#isMissing(type)) return;
+      this.#retype(blockType, block, type);
     }
   }
 }

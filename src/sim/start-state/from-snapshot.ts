@@ -18,9 +18,11 @@ import { pcpAllowedOrder, pcpListOrder, pcpListType } from '../../mm/page-alloc/
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { thousands } from '../../report/quantities.js';
+import type { BuddyinfoZone } from '../../trace/snapshot/buddyinfo.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
 import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
 import { inferBlockTypes } from './block-types.js';
+import { placeFreeChunks } from './placed-chunks.js';
 import { AFTER_SNAPSHOT, FIRST_EVENT_MASK, FirstEvent, type TraceScan, UNKNOWN_TYPE } from './trace-scan.js';
 import { dropUnmanagedBlocks } from './unmanaged-blocks.js';
 
@@ -28,16 +30,23 @@ export interface SnapshotSources {
   readonly scan: TraceScan;
   readonly kpageflags: Kpageflags | undefined;
   readonly pagetypeinfo: Pagetypeinfo | undefined;
+  /** used where there is no kpageflags */
+  readonly buddyinfo?: readonly BuddyinfoZone[] | undefined;
 }
 
 /** Fills an allocator that holds no pages yet. @returns what was inferred, for the user */
 export function loadFromSnapshot(mm: PageAllocator, sources: SnapshotSources): string[] {
   dropUnmanagedBlocks(mm, sources);
   const inBuddy = freeBuddyPages(mm, sources);
+  const chosen = sources.kpageflags === undefined ? placeFree(mm, sources, inBuddy) : 0;
   const shown = inferBlockTypes(mm, sources, inBuddy);
   const notes = [
     `block types: ${thousands(shown)} blocks shown by the trace, the others inferred from page contents and pagetypeinfo`,
   ];
+  if (sources.kpageflags === undefined)
+    notes.push(
+      `no before/kpageflags: ${thousands(chosen)} free pages placed as buddyinfo counts them, all others without events taken to be in use`,
+    );
   markUsedPages(mm, sources, inBuddy);
   for (const zone of mm.zones) {
     buildChunks(zone, sources.scan, inBuddy);
@@ -58,6 +67,16 @@ function freeBuddyPages(mm: PageAllocator, { scan, kpageflags }: SnapshotSources
     }
   }
   return inBuddy;
+}
+
+/** Without kpageflags buddyinfo still says how much was free. @returns pages placed */
+function placeFree(mm: PageAllocator, { scan, buddyinfo }: SnapshotSources, inBuddy: Uint8Array): number {
+  let placed = 0;
+  for (const zone of mm.zones) {
+    const real = buddyinfo?.find((row) => row.node === zone.node && row.zone === zone.index);
+    if (real !== undefined) placed += placeFreeChunks(zone, real.free, scan, inBuddy);
+  }
+  return placed;
 }
 
 function wasInBuddy(scan: TraceScan, classes: Uint8Array, pfn: number): boolean {

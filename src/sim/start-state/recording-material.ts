@@ -110,9 +110,8 @@ export function startAllocator(material: RecordingMaterial, policy: Policy): Sta
     scan: material.scan,
     kpageflags: material.kpageflags,
     pagetypeinfo: before.pagetypeinfo,
+    buddyinfo: before.buddyinfo,
   });
-  if (material.kpageflags === undefined)
-    notes.push('no before/kpageflags: pages without events are taken to be in use');
   return { mm, kind: 'kpageflags', notes };
 }
 

@@ -9,7 +9,7 @@
 
 import { gfpMigratetype } from '../../mm/gfp.js';
 import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages.js';
-import { Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
+import { Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 
 /** What a page's first event was. */
@@ -118,6 +118,10 @@ export class TraceScan {
       // A claim shows the block under its new type just before; what it was is the fallback type.
       if (this.#lastRefill[cpu] === pfn) this.blockType[pfn >>> PAGEBLOCK_ORDER] = fallbackType;
       else this.#seeType(pfn, fallbackType);
+      // The other blocks of a larger chunk were of the same type.
+      const pages = 1 << (batch.size[i]! & 0xff);
+      for (let page = pfn + PAGEBLOCK_PAGES; page < pfn + pages; page += PAGEBLOCK_PAGES)
+        this.#seeType(page, fallbackType);
     }
     this.#lastEvent[pfn] = op === Op.free ? FirstEvent.free : FirstEvent.none;
     this.#lastOp[cpu] = op;

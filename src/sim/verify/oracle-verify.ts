@@ -13,6 +13,7 @@ import type { Policy } from '../../mm/policy.js';
 import { NO_PFN, ZONE_NAMES } from '../../mm/types.js';
 import type { VerifyCheckpoint, VerifyDivergence } from '../../report/verify-result.js';
 import { gfpDialect } from '../../trace/gfp-text.js';
+import { InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
 import { openInput } from '../../trace/open-input.js';
 import type { StateDump } from '../../trace/oracle-dump.js';
@@ -47,6 +48,8 @@ class OracleReplay {
   readonly verdict: OracleVerdict;
   readonly log = new EventLog();
   mm: PageAllocator | undefined;
+  /** what the model handed out, by operation; where it differs from the kernel its own pages must go back */
+  readonly #handedOut = new Map<number, number>();
   /** checks of one op, gathered into one checkpoint */
   #quick: { op: number; compared: number; equal: number; differences: string[] } | undefined;
 
@@ -86,6 +89,8 @@ class OracleReplay {
   #load(dump: StateDump): void {
     const mm = new PageAllocator(machineFromDump(dump), this.policy);
     loadExactState(mm, exactFromDump(dump));
+    // What is allocated in a dump is what the kernel handed out.
+    this.#handedOut.clear();
     const zoneOf = (number: number) => {
       const index = number % this.header.max_nr_zones;
       const node = Math.trunc(number / this.header.max_nr_zones);
@@ -108,6 +113,7 @@ class OracleReplay {
     const [name, gfp] = this.header.gfps[op.gfp]!;
     const model = allocPages(mm, 0, gfp, op.order, -1, false);
     const kernel = op.pfn ?? NO_PFN;
+    this.#handedOut.set(op.op, model);
     const { verdict } = this;
     verdict.compared++;
     if (kernel === NO_PFN) verdict.kernel_failures++;
@@ -150,7 +156,9 @@ class OracleReplay {
   free(op: OracleFree): void {
     if (this.mm === undefined) return;
     this.#begin(op.op);
-    freePages(this.mm, 0, op.pfn, op.order);
+    const pfn = this.#handedOut.get(op.of) ?? op.pfn;
+    this.#handedOut.delete(op.of);
+    if (pfn !== NO_PFN) freePages(this.mm, 0, pfn, op.order);
     this.#validateSometimes(this.mm);
   }
 
@@ -222,7 +230,12 @@ export async function verifyOracleRun(
     else if (item.t === 'state') replay.state(item.state);
     if (replay.verdict.operations % 8192 === 0) onProgress?.(replay.verdict.operations);
   }
-  if (replay === undefined) throw new Error('an oracle run without a run line is refused by its reader');
+  if (replay === undefined)
+    throw new InputError({
+      file: path,
+      expectation: 'holds no scripted run: it has no line {"t":"run",…}',
+      remedy: 'verify takes runs and recordings; a file of dumps belongs to one of them',
+    });
   replay.finish();
   await compareEvents(path, replay);
   return replay.verdict;

@@ -1,11 +1,12 @@
 /**
  * `spbsim verify`: compares the model with a recording or with a scripted run of a real kernel.
  */
+import { access } from 'node:fs/promises';
 import { type ResolvedPolicy, resolvePolicy } from '../../config/resolve-policy.js';
 import { toolVersion } from '../../config/tool-version.js';
 import { resultPolicy } from '../../report/result-policy.js';
 import type { VerifyResult } from '../../report/verify-result.js';
-import { InputError } from '../../trace/input-error.js';
+import { fromSystemError, InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
 import { isDirectory, openRecording } from '../../trace/recording.js';
 import { digestInput } from '../input-digest.js';
@@ -26,6 +27,10 @@ export interface VerifyRequest {
 export async function verifyInput(request: VerifyRequest): Promise<VerifyResult> {
   if (await isDirectory(request.input)) return verifyDirectory(request);
   if (/\.jsonl(\.xz|\.gz)?$/.test(request.input)) return verifyScriptedRun(request);
+  // A path that is mistyped is no file of the wrong kind.
+  await access(request.input).catch((error: unknown) => {
+    throw fromSystemError(error, request.input);
+  });
   throw new InputError({
     file: request.input,
     expectation: 'is neither a recording (a directory) nor a scripted run (.jsonl, .jsonl.xz)',

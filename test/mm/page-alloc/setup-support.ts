@@ -1,6 +1,7 @@
 /** Machines for the tests of what is derived from zone sizes and of what works on ranges of PFNs. */
-import { markAllocated } from '../../../src/mm/page-alloc/in-use.js';
+
 import { bootFresh } from '../../../src/mm/page-alloc/boot.js';
+import { markAllocated } from '../../../src/mm/page-alloc/in-use.js';
 import { PageAllocator } from '../../../src/mm/page-alloc/page-allocator.js';
 import type { Zone } from '../../../src/mm/page-alloc/zone.js';
 import type { Policy } from '../../../src/mm/policy.js';
