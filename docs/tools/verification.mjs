@@ -98,12 +98,10 @@ async function recordingTables() {
     );
     const total = result.recording.freerun_free_pages;
     const freeOrders = result.recording.freerun_buddyinfo;
-    const error0 = freeOrders.map((o) => `${o.predicted - o.real}`);
     free.push(
       `| ${name} | ${total === null ? '–' : `${number(total.predicted)} / ${number(total.real)} (${((100 * (total.predicted - total.real)) / total.real).toFixed(2)} %)`} | ` +
         `${freeOrders.filter((o) => o.predicted === o.real).length} of ${freeOrders.length} | ${perOrder(freeOrders)} |`,
     );
-    void error0;
     if (wrong.length > 0) deviations.push(...deviationRows(name, wrong));
   }
   return { pinned, bursts, free, deviations };

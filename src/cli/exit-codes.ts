@@ -17,5 +17,5 @@ Exit codes:
   1    a check or verification failed
   2    wrong usage: unknown option, policy or knob
   3    invalid input: a trace, recording, policy or machine file
-  4    an internal invariant broke: a bug of spbsim, not of the input
+  4    an internal invariant broke: a bug of spbsim, not of the input; a reproducer is written
   130  interrupted; what was done so far is printed`;

@@ -21,8 +21,16 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
       return;
     }
-    const { code, text } = reportError(error);
+    const { code, text } = reportError(await withReproducer(error, argv.slice(2)));
     process.exitCode = code;
     process.stderr.write(text);
   }
+}
+
+/** A bug's error, with the file that makes it happen again; any other error as it is. */
+async function withReproducer(error: unknown, args: readonly string[]): Promise<unknown> {
+  if (!(error instanceof Error) || reportError(error).code !== ExitCode.internal || 'reproducer' in error)
+    return error;
+  const { writeReproducer } = await import('./reproducer.js');
+  return Object.assign(error, { reproducer: await writeReproducer(args, error) });
 }

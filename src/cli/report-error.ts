@@ -42,7 +42,7 @@ export function reportError(error: unknown): ErrorReport {
     error.name === 'InvariantError' ? 'an invariant of the model does not hold' : 'this is a bug in spbsim';
   const reproducer =
     'reproducer' in error && typeof error.reproducer === 'string'
-      ? `reproducer: ${printable(error.reproducer)}\n`
+      ? `reproducer: ${printable(error.reproducer)} (attach it to a bug report; it names the inputs, it does not hold them)\n`
       : '';
   return {
     code: ExitCode.internal,

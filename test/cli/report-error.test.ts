@@ -30,7 +30,7 @@ describe('bugs keep their stack', () => {
     expect(text).toContain('an invariant of the model does not hold');
     expect(text).toContain('InvariantError: page 7 is in two lists\n');
     expect(text).toContain('    at ');
-    expect(text).toContain('reproducer: spbsim-reproducer-1.csv\n');
+    expect(text).toContain('reproducer: spbsim-reproducer-1.csv (attach');
   });
 
   test('anything else', () => {
