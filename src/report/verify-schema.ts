@@ -28,7 +28,7 @@ const partSchema = z.strictObject({
 
 const checkpointSchema = z.strictObject({
   name: z.string(),
-  index: count.describe('operation before which it was taken'),
+  index: count.describe('operation or event before which it was taken'),
   compared: count,
   equal: count,
   parts: z.array(partSchema),

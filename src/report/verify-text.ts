@@ -46,7 +46,7 @@ function divergenceLines(result: VerifyResult): string[] {
 /** Differences shown of one checkpoint; it has thousands when something early went wrong. */
 const SHOWN_DIFFERENCES = 5;
 
-function checkpointLines(checkpoints: readonly VerifyCheckpoint[], style: TextStyle): string[] {
+function checkpointLines(checkpoints: readonly VerifyCheckpoint[], unit: string, style: TextStyle): string[] {
   if (checkpoints.length === 0) return [];
   const equal = checkpoints.filter((checkpoint) => checkpoint.equal === checkpoint.compared);
   const parts = [...new Set(checkpoints.flatMap((checkpoint) => checkpoint.parts.map((part) => part.name)))];
@@ -58,7 +58,7 @@ function checkpointLines(checkpoints: readonly VerifyCheckpoint[], style: TextSt
   lines.push(
     line(
       '',
-      `${printable(wrong.name)} before op ${thousands(wrong.index)}: ${share(wrong.equal, wrong.compared, style)} values equal`,
+      `${printable(wrong.name)}, before ${unit} ${thousands(wrong.index)}: ${share(wrong.equal, wrong.compared, style)} values equal`,
     ),
     ...wrong.differences.slice(0, SHOWN_DIFFERENCES).map((text) => line('', printable(text))),
   );
@@ -157,7 +157,7 @@ export function renderVerify(result: VerifyResult, style: TextStyle = plainStyle
       style.dim(`   replayed in ${performance.wall_s.toFixed(2)} s (${rate(performance.events_per_s)})`),
     pfnLine(result, style),
     ...divergenceLines(result),
-    ...checkpointLines(result.checkpoints, style),
+    ...checkpointLines(result.checkpoints, result.recording === null ? 'op' : 'event', style),
     ...(result.recording === null ? [] : recordingLines(result.recording, style)),
     ...result.notes
       .filter((note) => note.count > 0)

@@ -41,7 +41,7 @@ model agrees with the kernel: policy mainline-7.2
   first           op 813  alloc order 0 GFP_KERNEL on CPU 0: kernel 0x1a3f2, model 0x1a3c0
                   both lists were empty; kernel refilled 252 pages, model 126 (alloc_factor 2)
   checkpoints     1 of 2: free lists, pcp lists, block types, counters, boost, reserves equal
-                  ckpt1 before op 0: 590 of 600 values equal
+                  ckpt1, before op 0: 590 of 600 values equal
                   zone DMA32 order 0: kernel 3 chunks, model 2
                   zone DMA32 order 1: kernel 3 chunks, model 2
                   zone DMA32 order 2: kernel 3 chunks, model 2

@@ -282,7 +282,7 @@ export class DrainPredictor {
     const before = pcp.count + drain.drained;
     if (drain.drained === 0) {
       // First the count is doubted, then that kswapd still runs.
-      if (!isActive) pcp.count = Math.min(pcp.count, pcp.high - 1);
+      if (!isActive) pcp.count = Math.min(pcp.count, pcp.high) - pcp.batch;
       else if (pcp.count > reclaimLimit) pcp.count = pcp.batch;
       else {
         zone.flags &= ~ZONE_RECLAIM_ACTIVE;

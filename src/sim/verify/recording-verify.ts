@@ -179,7 +179,7 @@ async function replayPinned(
   // Without marks the snapshot after the trace is all there is.
   if (end.after_free_pages === null) takeAfter(material, mm, notes, replay, end);
   if (material.dump_after !== undefined)
-    end.checkpoints.push(compareStates(material.dump_after, exactState(mm)));
+    end.checkpoints.push({ ...compareStates(material.dump_after, exactState(mm)), index: replay.event });
   return end;
 }
 
