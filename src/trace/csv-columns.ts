@@ -62,6 +62,8 @@ export const ASKS_MEMORY = opSet(
 );
 /** Ops that free pages: an order left out means "as allocated". */
 export const FREES_PAGES = opSet(Op.free, Op.free_nolock, Op.contig_free);
+/** Ops that free an object of a cache. */
+export const FREES_OBJECT = opSet(Op.kfree, Op.kfree_nolock, Op.cache_free);
 /** Ops on blocks of pages: the order is always written. */
 export const HAS_ORDER = opSet(Op.alloc, Op.alloc_nolock, Op.contig_alloc);
 /** Ops that make or name an object. */

@@ -5,7 +5,9 @@
 import {
   ASKS_MEMORY,
   type CsvColumn,
+  FREES_OBJECT,
   FREES_PAGES,
+  HAS_ORDER,
   NEEDS_CACHE,
   NEEDS_ID,
   NEEDS_MEMCG,
@@ -31,6 +33,7 @@ import {
   type StringTable,
   type TraceStrings,
 } from './event-batch.js';
+import { FreedIds } from './freed-ids.js';
 import type { GfpDialect } from './gfp-text.js';
 import { InputError } from './input-error.js';
 
@@ -83,6 +86,9 @@ export class CsvRows {
     at: new Map(),
   };
   readonly #failedArgs = new Set<number>();
+  /** of pages and of cache objects: ids are unique among live objects of a kind */
+  readonly #freedPages = new FreedIds();
+  readonly #freedObjects = new FreedIds();
   readonly #kernelGfp: number;
 
   constructor(
@@ -259,6 +265,27 @@ export class CsvRows {
     return true;
   }
 
+  /** Follows an object's life. @returns false after telling that its id has been freed before */
+  #follow(op: number, id: number, order: number): boolean {
+    if (ASKS_MEMORY[op] === 1) {
+      (HAS_ORDER[op] === 1 ? this.#freedPages : this.#freedObjects).allocated(id, order);
+      return true;
+    }
+    const isPages = FREES_PAGES[op] === 1;
+    if (!isPages && FREES_OBJECT[op] === 0) return true;
+    const before = (isPages ? this.#freedPages : this.#freedObjects).freed(id, order, this.line);
+    if (before === 0) return true;
+    const value = this.#cell('id');
+    const name = this.#cell('op');
+    this.#tell(
+      'id',
+      value,
+      `is freed twice, first in line ${before}`,
+      `allocate it again before, or remove this ${name}`,
+    );
+    return false;
+  }
+
   #event(batch: EventBatch): boolean {
     const { strings } = this;
     if (this.#cell('op') === '') {
@@ -306,6 +333,8 @@ export class CsvRows {
     if (!this.#isComplete(op, pfn, failed)) return false;
     const id = this.#cell('id') === '' ? NONE_U32 : this.#text('id', strings.ids);
     if (id < 0) return false;
+    // Recorded PFNs may come free twice: what was between may be lost. An id is the trace's own word.
+    if (id !== NONE_U32 && pfn === NONE_U32 && !failed && !this.#follow(op, id, order)) return false;
 
     const n = batch.length++;
     batch.ts[n] = ts;

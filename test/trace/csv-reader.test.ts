@@ -278,3 +278,35 @@ test('batches are full and hold every row once', async () => {
   const { events } = await read(`op,id\n${rows}`, { batchEvents: 64 }, 777);
   expect(events.map((event) => event.id)).toEqual(Array.from({ length: 1000 }, (_, i) => `a${i}`));
 });
+
+describe('an object freed twice', () => {
+  const freed = (first: number) => `id "a" is freed twice, first in line ${first}; allocate it again before`;
+
+  test('is told with both lines', async () => {
+    expect(await message('op,id\nalloc,a\nfree,a\nalloc,b\nfree,a\n')).toContain(
+      `trace.csv:5:6  ${freed(3)}`,
+    );
+    expect(await message('op,id,size\nkmalloc,a,8\nkfree,a,\nkfree,a,\n')).toContain(
+      `trace.csv:4:7  ${freed(3)}`,
+    );
+  });
+
+  test('can be left out, and the first free stays the one that is named', async () => {
+    const text = 'op,id\nalloc,a\nfree,a\nfree,a\nfree,a\nalloc,a\nfree,a\n';
+    const { events, report } = await read(text, { skipInvalid: true });
+    expect(events.map(({ op }) => op)).toEqual(['alloc', 'free', 'alloc', 'free']);
+    expect(report.invalid_examples).toEqual([4, 5].map(() => expect.stringContaining(freed(3))));
+  });
+
+  test.each([
+    ['an id used again', 'op,id\nalloc,a\nfree,a\nalloc,a\nfree,a\n'],
+    ['pages and objects of one name', 'op,id,size\nalloc,a,\nkmalloc,a,8\nfree,a,\nkfree,a,\n'],
+    ['parts of a split block', 'op,id,order\nalloc,a,1\nfree,a,0\nfree,a,0\n'],
+    ['what was in use before the trace', 'op,id\nfree,a\nfree,a\n'],
+    ['a recorded PFN, which may come free unseen', 'op,id,pfn\nalloc,a,7\nfree,a,7\nfree,a,7\n'],
+    ['an allocation that failed', 'op,id,arg\nalloc,a,failed=1\nfree,a,\nfree,a,\n'],
+  ])('is not: %s', async (_, text) => {
+    const { report } = await read(text);
+    expect(report.invalid).toBe(0);
+  });
+});
