@@ -88,7 +88,10 @@ function addRun(program: Command): void {
         .argParser(oneOf('--mode', ['free', 'pinned']))
         .default('free'),
     )
-    .option('--from <time>', 'start at this time of the trace, such as 1.5s')
+    .option(
+      '--from <time>',
+      'count from this time of the trace, such as 1.5s; what came before is replayed only',
+    )
     .option('--to <time>', 'end at this time of the trace')
     .option('--series <interval>', 'sample fragmentation at this interval, such as 1s')
     .option('--json', 'print the result document (see: spbsim schema result)')

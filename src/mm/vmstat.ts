@@ -101,6 +101,13 @@ export function zoneCounters(mm: PageAllocator, zone: Zone): [name: string, valu
   return counters;
 }
 
+/** Begins the counts of events anew; what is a state, such as nr_free_pages, stays. */
+export function resetVmEvents(mm: PageAllocator): void {
+  Object.assign(mm.events, newVmEvents());
+  for (const zone of mm.zones) zone.pgalloc = 0;
+  mm.pgfree = 0;
+}
+
 /** All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last. */
 export function vmstatCounters(mm: PageAllocator): [name: string, value: number][] {
   const totals = new Map<string, number>();

@@ -25,7 +25,8 @@ export const NOTE_MEANINGS = {
   lost_events: 'events that the recorder lost',
   lost_event_gaps: 'places where the recorder lost events',
   moved_traces: 'traces whose clock starts before the end of the one before; they were moved behind it',
-  skipped_by_time: 'events outside --from and --to',
+  warm_up: 'events before --from, replayed for the state that they leave, and not counted',
+  skipped_by_time: 'events after --to',
   not_modelled: 'events of kinds that are read but not yet modelled (slab, memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   refills_without_event:
@@ -42,6 +43,10 @@ export class Notes {
 
   get(name: NoteName): number {
     return this.#counts.get(name) ?? 0;
+  }
+
+  clear(): void {
+    this.#counts.clear();
   }
 
   /** Non-zero notes, in the order of NOTE_MEANINGS. */

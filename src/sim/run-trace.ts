@@ -10,7 +10,7 @@ import { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { validate } from '../mm/page-alloc/validate.js';
 import { setUpZones } from '../mm/page-alloc/zone-setup.js';
 import { enableLru } from '../mm/reclaim/lru.js';
-import { vmstatCounters } from '../mm/vmstat.js';
+import { resetVmEvents, vmstatCounters } from '../mm/vmstat.js';
 import { resultPolicy } from '../report/result-policy.js';
 import type {
   ResultFinding,
@@ -149,6 +149,7 @@ class Session {
   #background: SimBackground | undefined;
   #series: Series | undefined;
   #events = 0;
+  #warmUpEvents = 0;
   #sinceCheck = 0;
   #first_ns = 0;
   #last_ns = 0;
@@ -183,8 +184,9 @@ class Session {
   #replayBatch(batch: EventBatch): void {
     const replay = this.#replay ?? this.#begin(batch.ts[0]!);
     const { from, to } = this.#window.slice(batch);
-    const skipped = batch.length - (to - from);
-    if (skipped > 0) this.#notes.add('skipped_by_time', skipped);
+    if (from > 0) this.#warmUp(replay, batch, from);
+    if (to > from && this.#events === 0) this.#beginCounting(batch.ts[from]!);
+    if (batch.length > to) this.#notes.add('skipped_by_time', batch.length - to);
     let at = from;
     while (at < to) {
       const stop = this.#nextStop(batch, at, to);
@@ -193,10 +195,26 @@ class Session {
       if (at < to) this.#series!.advance(batch.ts[at]!);
     }
     if (to === from) return;
-    if (this.#events === 0) this.#first_ns = batch.ts[from]!;
     this.#last_ns = batch.ts[to - 1]!;
     this.#events += to - from;
     this.#check(to - from);
+  }
+
+  /** What came before --from decides the state at that time, though nothing of it is counted. */
+  #warmUp(replay: FreeRunningReplay | PinnedReplay, batch: EventBatch, events: number): void {
+    replay.replay(batch, 0, events);
+    this.#warmUpEvents += events;
+    this.#check(events);
+  }
+
+  #beginCounting(first_ns: number): void {
+    this.#first_ns = first_ns;
+    if (this.#warmUpEvents === 0) return;
+    this.#notes.clear();
+    this.#notes.add('warm_up', this.#warmUpEvents);
+    this.#tallies.clear();
+    resetVmEvents(this.start.mm);
+    this.#series = new Series(this.start.mm, first_ns, this.request.series_ns);
   }
 
   /** Replays up to the next sample that is due. */
@@ -242,6 +260,7 @@ class Session {
   result(stopwatch: Stopwatch): RunResult {
     const { request, start } = this;
     const { mm } = start;
+    if (this.#events === 0) this.#beginCounting(0);
     this.#background?.drain();
     if (this.#replay instanceof PinnedReplay) this.#replay.finish();
     if (request.check) this.#validate();

@@ -22,6 +22,11 @@ export class Tallies {
     this.#allocations[((migratetype * NR_CTX + ctx) * NR_PAGE_ORDERS + order) * 2 + failed]!++;
   }
 
+  clear(): void {
+    this.#events.fill(0);
+    this.#allocations.fill(0);
+  }
+
   eventRows(): ResultEventCount[] {
     const rows: ResultEventCount[] = [];
     OP_NAMES.forEach((op, opIndex) => {

@@ -16,7 +16,7 @@ export class TimeWindow {
     if (this.to_ns !== undefined) this.#to = start_ns + this.to_ns;
   }
 
-  /** Events of a batch inside the window; times never decrease. */
+  /** Events of a batch inside the window: those before `from` are too early, from `to` on too late. */
   slice(batch: EventBatch): { from: number; to: number } {
     let from = 0;
     while (from < batch.length && batch.ts[from]! < this.#from) from++;

@@ -213,7 +213,9 @@ describe('no mistakes of the input, but of what it describes: shown, not refused
   test('a trace that --from skips altogether', async () => {
     const { code, stdout } = await spbsimIn(directory, 'run', 'ok.csv', '--from', '1s');
     expect(code).toBe(0);
-    expect(stdout).toContain('2 events outside --from and --to');
+    expect(stdout).toContain(
+      '2 events before --from, replayed for the state that they leave, and not counted',
+    );
   });
 });
 

@@ -234,7 +234,12 @@ describe('what the replay leaves out', () => {
       'ts,op,id\n5000,alloc,a\n6000,alloc,b\n7000,free,a\n8000,free,b\n9000,alloc,c\n',
     );
     const result = await run([path], { from_ns: 1000, to_ns: 4000 });
-    expectNotes(noteCounts(result), { skipped_by_time: 2, unknown_frees: 1 });
+    expectNotes(noteCounts(result), { warm_up: 1, skipped_by_time: 1 });
+    expect(result.events).toMatchObject([
+      { op: 'alloc', count: 1 },
+      { op: 'free', count: 2 },
+    ]);
+    expect(result.vmstat.pgfree).toBe(2);
     expect(result.span).toEqual({ first_ns: 6000, last_ns: 8000, events: 3 });
   });
 
