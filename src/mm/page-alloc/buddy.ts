@@ -49,7 +49,7 @@ export function freeOnePage(
   let first = pfn;
   let size = order;
   while (size < MAX_PAGE_ORDER) {
-    if (mm.capture !== null && mm.capture.takes(zone, first, size, migratetype)) {
+    if (mm.capture?.takes(zone, first, size, migratetype)) {
       zone.postFree(cpu, -(1 << size));
       return;
     }

@@ -9,8 +9,8 @@ import { ZONE_BELOW_HIGH, ZONE_RECLAIM_ACTIVE, type Zone } from './zone.js';
 
 /** `max` wins where the limits cross, as in the kernel's clamp(). */
 function clamp(value: number, min: number, max: number): number {
-  const atLeast = value < min ? min : value;
-  return atLeast > max ? max : atLeast;
+  const atLeast = Math.max(value, min);
+  return Math.min(atLeast, max);
 }
 
 /** Every try to allocate from a list halves the free streak, also one that fails. */

@@ -141,7 +141,7 @@ function takeRun(
   const chunkOrder = order + (31 - Math.clz32(orders & -orders));
   const pfn = zone.takeFirst(chunkOrder, migratetype);
   const pieces = 1 << (chunkOrder - order);
-  const taken = pieces < most ? pieces : most;
+  const taken = Math.min(pieces, most);
   const { pages } = zone;
   let at = pfn;
   for (let i = 0; i < taken; i++, at += 1 << order) {

@@ -186,6 +186,6 @@ export class Zone {
 
   /** Free pages as a reader of the folded counter sees them; never negative. */
   get folded_free_pages(): number {
-    return this.nr_free_pages < 0 ? 0 : this.nr_free_pages;
+    return Math.max(this.nr_free_pages, 0);
   }
 }
