@@ -27,6 +27,7 @@ export const NOTE_MEANINGS = {
   moved_traces: 'traces whose clock starts before the end of the one before; they were moved behind it',
   warm_up: 'events before --from, replayed for the state that they leave, and not counted',
   skipped_by_time: 'events after --to',
+  series_ended: 'series that ended early, after 100,000 samples; a longer interval covers the trace',
   not_modelled: 'events of kinds that are read but not yet modelled (slab, memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   refills_without_event:

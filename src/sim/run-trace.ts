@@ -192,7 +192,7 @@ class Session {
       const stop = this.#nextStop(batch, at, to);
       replay.replay(batch, at, stop);
       at = stop;
-      if (at < to) this.#series!.advance(batch.ts[at]!);
+      if (at < to) this.#sample(batch.ts[at]!);
     }
     if (to === from) return;
     this.#last_ns = batch.ts[to - 1]!;
@@ -221,10 +221,14 @@ class Session {
   #nextStop(batch: EventBatch, from: number, to: number): number {
     const due = this.#series!.due_ns;
     if (batch.ts[to - 1]! < due) return to;
-    this.#series!.advance(batch.ts[from]!);
+    this.#sample(batch.ts[from]!);
     let stop = from;
     while (stop < to && batch.ts[stop]! < this.#series!.due_ns) stop++;
     return stop;
+  }
+
+  #sample(ts: number): void {
+    if (!this.#series!.advance(ts)) this.#notes.add('series_ended');
   }
 
   #begin(start_ns: number): FreeRunningReplay | PinnedReplay {

@@ -5,6 +5,9 @@ import { vmstatCounters } from '../mm/vmstat.js';
 import { extfragIndexes, unusableIndexes } from '../report/fragmentation-index.js';
 import type { ResultSample } from '../report/run-result.js';
 
+/** Samples of one run: more would be no series that anybody reads, and a leap in a trace's clock must not fill memory. */
+const MAX_SAMPLES = 100_000;
+
 export class Series {
   readonly samples: ResultSample[] = [];
   /** time of the next sample; never without an interval */
@@ -20,12 +23,17 @@ export class Series {
     this.#previous = new Map(vmstatCounters(mm));
   }
 
-  /** Takes the samples that are due before an event at `ts`. */
-  advance(ts: number): void {
+  /** Takes the samples that are due before an event at `ts`. @returns false where the series ends because it is full */
+  advance(ts: number): boolean {
     while (this.due_ns <= ts) {
+      if (this.samples.length === MAX_SAMPLES) {
+        this.due_ns = Number.POSITIVE_INFINITY;
+        return false;
+      }
       this.#take(this.due_ns);
       this.due_ns += this.interval_ns!;
     }
+    return true;
   }
 
   #take(ts_ns: number): void {

@@ -79,7 +79,12 @@ export class InputErrors extends Error {
 export function fromSystemError(error: unknown, file: string, action: 'read' | 'written' = 'read'): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
   const reasons: ReadonlyMap<string, readonly [string, string]> = new Map([
-    ['ENOENT', ['does not exist', 'check the path']],
+    [
+      'ENOENT',
+      action === 'read'
+        ? ['does not exist', 'check the path']
+        : ['is in no directory that exists', 'create it'],
+    ],
     ['EACCES', [`may not be ${action}`, 'check its permissions']],
     ['EPERM', [`may not be ${action}`, 'check its permissions']],
     ['EISDIR', ['is a directory', 'give a file']],

@@ -110,7 +110,7 @@ describe('one line on stderr, nothing on stdout', () => {
     ['run missing.csv', 3, 'missing.csv  does not exist; check the path'],
     ['run ok.csv missing.csv', 3, 'missing.csv  does not exist; check the path'],
     ['import missing.csv -o x.csv', 3, 'missing.csv  does not exist; check the path'],
-    ['import ok.csv -o nowhere/x.csv', 3, 'nowhere/x.csv  '],
+    ['import ok.csv -o nowhere/x.csv', 3, 'nowhere/x.csv  is in no directory that exists; create it'],
     // recordings
     ['run empty', 3, `empty  ${NO_TRACE_FILE}; give the directory that the recorder wrote, or a trace file`],
     ['run .', 3, `.  ${NO_TRACE_FILE}`],

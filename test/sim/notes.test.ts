@@ -243,6 +243,16 @@ describe('what the replay leaves out', () => {
     expect(result.span).toEqual({ first_ns: 6000, last_ns: 8000, events: 3 });
   });
 
+  test('samples beyond the longest series', async () => {
+    const path = await fileOf(
+      'leap.csv',
+      'ts,op,id\n0,alloc,a\n9000000000000,alloc,b\n9000000001000,alloc,c\n',
+    );
+    const result = await run([path], { series_ns: 1e6 });
+    expectNotes(noteCounts(result), { series_ended: 1 });
+    expect(result.series).toHaveLength(100_000);
+  });
+
   test('events that the recorder lost, and those that it overwrote', async () => {
     const line = (at: number, pfn: number) =>
       `  <...>-7 [000] ..... 1.00000${at}: mm_page_alloc: page=0 pfn=0x${pfn.toString(16)} order=0 migratetype=0 gfp_flags=GFP_KERNEL\n`;

@@ -145,7 +145,7 @@ test('files, packed by their name', async () => {
     expect(await readFile(plain, 'utf8')).toBe(await rewrite(text));
     const nowhere = join(directory, 'no', 'x.csv');
     const error = await errorOf(writeCsv(new CsvReader(await inputOf(text)).batches(), nowhere));
-    expect(error.message).toBe(`${nowhere}  does not exist; check the path`);
+    expect(error.message).toBe(`${nowhere}  is in no directory that exists; create it`);
   } finally {
     await rm(directory, { recursive: true });
   }
