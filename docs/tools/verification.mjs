@@ -94,7 +94,7 @@ async function recordingTables() {
         `${after_buddyinfo.length - wrong.length} of ${after_buddyinfo.length} | ${types.filter((t) => t.predicted === t.real).length} of ${types.length} | ${lists || '–'} |`,
     );
     bursts.push(
-      `| ${name} | ${burstCells(refill)} | ${number(refill.unordered)} | ${burstCells(drain)} | ${number(drain.expected_not_seen)} |`,
+      `| ${name} | ${burstCells(refill)} | ${percent(refill.pfn_predicted - refill.unordered, refill.known)} | ${number(refill.unordered)} | ${burstCells(drain)} | ${number(drain.expected_not_seen)} |`,
     );
     const total = result.recording.freerun_free_pages;
     const freeOrders = result.recording.freerun_buddyinfo;
@@ -157,10 +157,10 @@ ${tables.pinned.join('\n')}
 
 A list is *known* from its first refill on, because the kernel refills only an empty list. *Size* and *PFN* are shares of the
 bursts on known lists; *size, all* counts the others, too. *Unordered* are refills that took a chunk whose place in its list
-no snapshot tells: right list, right order, place unknown. *Not seen* are drains that the model expected where the trace has none.
+no snapshot tells: right list, right order, place unknown. *PFN* counts them as predicted, *PFN by place* does not. *Not seen* are drains that the model expected where the trace has none.
 
-| recording | refills known | size | PFN | size, all | unordered | drains known | size | PFN | size, all | not seen |
-|---|---|---|---|---|---|---|---|---|---|---|
+| recording | refills known | size | PFN | size, all | PFN by place | unordered | drains known | size | PFN | size, all | not seen |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${tables.bursts.join('\n')}
 
 ### Deviations of the predicted buddyinfo, with their causes

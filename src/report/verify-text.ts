@@ -78,7 +78,13 @@ function burstText(bursts: VerifyBursts): string {
   if (bursts.known === 0) return `${thousands(bursts.observed)} observed, none on a list of known content`;
   const size = percent(bursts.size_predicted, bursts.known);
   const pfn = percent(bursts.pfn_predicted, bursts.known);
-  return `${thousands(bursts.known)} of ${thousands(bursts.observed)} on known lists: size ${size}, every PFN ${pfn} predicted`;
+  const exact = percent(bursts.pfn_predicted - bursts.unordered, bursts.known);
+  // A snapshot tells which pages are free, not in which order they stand: such a hit says less, and is told apart.
+  const known =
+    bursts.unordered === 0
+      ? ''
+      : ` (${exact} by place, ${thousands(bursts.unordered)} by list and order only: their place is unknown)`;
+  return `${thousands(bursts.known)} of ${thousands(bursts.observed)} on known lists: size ${size}, every PFN ${pfn} predicted${known}`;
 }
 
 /** Rows of one table of deviations; all of them are in `--json`. */

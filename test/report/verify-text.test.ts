@@ -53,6 +53,23 @@ model differs from the kernel: policy mainline-7.2 --set pcp.batch_scale_max=4, 
     );
   });
 
+  test('a refill whose place in its list is unknown is told apart from one that is exact', () => {
+    const recording = sampleRecording();
+    const refill = {
+      ...recording.refill,
+      known: 200,
+      size_predicted: 200,
+      pfn_predicted: 198,
+      unordered: 148,
+    };
+    const text = renderVerify(
+      sampleVerify({ kind: 'recording', checkpoints: [], recording: { ...recording, refill } }),
+    );
+    expect(text).toContain(
+      'every PFN 99.0 % predicted (25.0 % by place, 148 by list and order only: their place is unknown)',
+    );
+  });
+
   test('a recording: legality, tables, bursts, free run', () => {
     const text = renderVerify(
       sampleVerify({
