@@ -1,6 +1,6 @@
 /** `spbsim import`: any readable trace in, trace CSV out. */
 import type { ResultNote } from '../report/run-result.js';
-import { writeCsv } from '../trace/csv-writer.js';
+import { writeCsv } from '../trace/csv/writer.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import { type OpenedTrace, openTrace } from '../trace/source.js';
 import { traceNotes } from './trace-notes.js';

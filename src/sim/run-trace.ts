@@ -21,7 +21,7 @@ import type {
 } from '../report/run-result.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import { InputError } from '../trace/input-error.js';
-import { isDirectory, openRecording, type Recording } from '../trace/recording.js';
+import { isDirectory, openRecording, type Recording } from '../trace/recording/recording.js';
 import { type OpenedTrace, openTrace } from '../trace/source.js';
 import { SimBackground } from './background.js';
 import { FreeRunningReplay } from './free-running.js';

@@ -4,7 +4,8 @@
  * Each trace numbers its ids by itself and starts its clock where it likes. Here ids get one numbering, so that an object
  * of one trace can be freed in the next, and a trace that begins before the end of the one before it is moved behind it.
  */
-import { type EventBatch, NONE_U32, StringTable } from '../trace/event-batch.js';
+import { type EventBatch, NONE_U32 } from '../trace/event-batch.js';
+import { StringTable } from '../trace/string-table.js';
 
 /** Time between the last event of a trace and the first of one that had to be moved. */
 const GAP_NS = 1000;

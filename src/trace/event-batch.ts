@@ -5,6 +5,7 @@
  * never knows which format it came from. One batch holds at most `BATCH_EVENTS` events, so that memory is bounded by
  * batches and not by the size of the trace.
  */
+import type { TraceStrings } from './string-table.js';
 
 /** What happened. The names are those of the trace CSV's `op` column; observations have no CSV name in version 1. */
 export const Op = {
@@ -65,58 +66,6 @@ export const NONE_U32 = 0xffff_ffff;
 export const NO_ORDER = 0xff;
 
 export const BATCH_EVENTS = 1 << 16;
-
-/**
- * Distinct strings of one trace, by number. Number 0 is the empty string.
- *
- * A Map, never an object: trace strings are untrusted and may spell `__proto__`.
- */
-export class StringTable {
-  readonly strings: string[] = [''];
-  readonly #index = new Map<string, number>([['', 0]]);
-
-  intern(text: string): number {
-    const known = this.#index.get(text);
-    if (known !== undefined) return known;
-    const number = this.strings.length;
-    this.strings.push(text);
-    this.#index.set(text, number);
-    return number;
-  }
-
-  /** Number of a string that was interned before. */
-  find(text: string): number | undefined {
-    return this.#index.get(text);
-  }
-
-  get(number: number): string {
-    return this.strings[number] ?? '';
-  }
-
-  get size(): number {
-    return this.strings.length;
-  }
-}
-
-/** The string tables of one trace; shared by all its batches. */
-export interface TraceStrings {
-  /** ids that are no numbers, such as `a17` */
-  readonly ids: StringTable;
-  readonly caches: StringTable;
-  readonly memcgs: StringTable;
-  readonly sites: StringTable;
-  readonly args: StringTable;
-}
-
-export function createTraceStrings(): TraceStrings {
-  return {
-    ids: new StringTable(),
-    caches: new StringTable(),
-    memcgs: new StringTable(),
-    sites: new StringTable(),
-    args: new StringTable(),
-  };
-}
 
 /** Columns of up to `capacity` events. All arrays have `capacity` entries, of which the first `length` are valid. */
 export class EventBatch {
@@ -203,6 +152,9 @@ export const LOCK_POINTS: readonly string[] = [
 /** A source of batches: a trace file being read, a generator, a list in memory. */
 export interface EventSource {
   readonly strings: TraceStrings;
-  /** Yields batches in trace order. The batch may be reused after the next call. */
+  /**
+   * Yields batches in trace order. The batch may be reused after the next call. An input that ends too early yields all
+   * that was read and then throws an InputError whose `isCut` is set.
+   */
   batches(): AsyncIterable<EventBatch>;
 }

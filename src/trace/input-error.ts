@@ -24,6 +24,8 @@ export interface InputProblem {
   readonly expectation: string;
   /** what to do: `give 0 to 10` */
   readonly remedy?: string | undefined;
+  /** the input ends too early; all that stands before its end was delivered */
+  readonly isCut?: boolean | undefined;
 }
 
 function describe(problem: InputProblem): string {
@@ -45,6 +47,7 @@ export class InputError extends Error {
   readonly value: string | undefined;
   readonly expectation: string;
   readonly remedy: string | undefined;
+  readonly isCut: boolean;
 
   constructor(problem: InputProblem) {
     super(describe(problem));
@@ -56,6 +59,7 @@ export class InputError extends Error {
     this.value = problem.value;
     this.expectation = problem.expectation;
     this.remedy = problem.remedy;
+    this.isCut = problem.isCut ?? false;
   }
 }
 

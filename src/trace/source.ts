@@ -3,14 +3,15 @@
  *
  * Readers are loaded when needed, so that a command that reads tracefs text does not pay for CSV.
  */
-import type { CsvReport } from './csv-reader.js';
+
+import { type ByteInput, openInput, peekInput } from './bytes/open-input.js';
+import type { CsvReport } from './csv/reader.js';
 import type { EventSource } from './event-batch.js';
-import type { ImportReport } from './import-report.js';
 import { InputError } from './input-error.js';
 import type { KernelGeneration } from './kernel-generation.js';
-import { type ByteInput, openInput, peekInput } from './open-input.js';
-import type { OracleReport } from './oracle-source.js';
-import { isDirectory, openRecording, type Recording } from './recording.js';
+import type { OracleReport } from './oracle/oracle-source.js';
+import { isDirectory, openRecording, type Recording } from './recording/recording.js';
+import type { ImportReport } from './text/import-report.js';
 
 export type TraceFormat = 'csv' | 'tracefs' | 'oracle';
 
@@ -124,16 +125,16 @@ async function openFormat(
   options: OpenOptions,
 ): Promise<Pick<OpenedTrace, 'format' | 'source' | 'report'>> {
   if (format === 'csv') {
-    const { CsvReader } = await import('./csv-reader.js');
+    const { CsvReader } = await import('./csv/reader.js');
     const source = new CsvReader(input, { ...options, kernel });
     return { format, source, report: () => ({ format, csv: source.report() }) };
   }
   if (format === 'tracefs') {
-    const { TracefsReader } = await import('./tracefs-reader.js');
+    const { TracefsReader } = await import('./text/reader.js');
     const source = new TracefsReader(input, { kernel });
     return { format, source, report: () => ({ format, tracefs: source.report() }) };
   }
-  const { OracleSource } = await import('./oracle-source.js');
+  const { OracleSource } = await import('./oracle/oracle-source.js');
   const source = new OracleSource(input);
   return { format, source, report: () => ({ format, oracle: source.report }) };
 }

@@ -10,7 +10,8 @@ import { FreeRunningReplay } from '../../dist/sim/free-running.js';
 import { Notes } from '../../dist/sim/notes.js';
 import { resultZones } from '../../dist/sim/result-zones.js';
 import { Tallies } from '../../dist/sim/tallies.js';
-import { createTraceStrings, EventBatch, NONE_U32, Op } from '../../dist/trace/event-batch.js';
+import { EventBatch, NONE_U32, Op } from '../../dist/trace/event-batch.js';
+import { createTraceStrings } from '../../dist/trace/string-table.js';
 
 const PAGES = (8 * 2 ** 30) / 4096;
 const GFP_HIGHUSER_MOVABLE = 0x100cca;

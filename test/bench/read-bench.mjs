@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { CsvReader } from '../../dist/trace/csv-reader.js';
-import { CsvWriter } from '../../dist/trace/csv-writer.js';
-import { openChunks } from '../../dist/trace/open-input.js';
-import { TracefsReader } from '../../dist/trace/tracefs-reader.js';
+import { openChunks } from '../../dist/trace/bytes/open-input.js';
+import { CsvReader } from '../../dist/trace/csv/reader.js';
+import { CsvWriter } from '../../dist/trace/csv/writer.js';
+import { TracefsReader } from '../../dist/trace/text/reader.js';
 import { median, millions } from './figures.mjs';
 
 const ROUNDS = 5;

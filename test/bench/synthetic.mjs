@@ -4,7 +4,8 @@
  * A steady server: 60 % movable pages that live long and die in random order, the rest short-lived; orders and gfp flags
  * in the proportions that recordings of live machines show (97 % order 0).
  */
-import { createTraceStrings, EventBatch, NONE_U32, Op } from '../../dist/trace/event-batch.js';
+import { EventBatch, NONE_U32, Op } from '../../dist/trace/event-batch.js';
+import { createTraceStrings } from '../../dist/trace/string-table.js';
 
 const GFP_KERNEL = 0xcc0;
 const GFP_RECLAIMABLE = GFP_KERNEL | 0x10;

@@ -10,10 +10,10 @@ import { POLICY_PRESET_NAMES } from '../../src/config/policy-presets.js';
 import { resultSchema } from '../../src/report/result-schema.js';
 import type { RunResult } from '../../src/report/run-result.js';
 import { verifySchema } from '../../src/report/verify-schema.js';
-import { parseBuddyinfo } from '../../src/trace/snapshot/buddyinfo.js';
-import { parsePagetypeinfo } from '../../src/trace/snapshot/pagetypeinfo.js';
-import { parseVmstat } from '../../src/trace/snapshot/vmstat.js';
-import { parseZoneinfo } from '../../src/trace/snapshot/zoneinfo.js';
+import { parseBuddyinfo } from '../../src/trace/recording/snapshot/buddyinfo.js';
+import { parsePagetypeinfo } from '../../src/trace/recording/snapshot/pagetypeinfo.js';
+import { parseVmstat } from '../../src/trace/recording/snapshot/vmstat.js';
+import { parseZoneinfo } from '../../src/trace/recording/snapshot/zoneinfo.js';
 import { outcomeOf, spbsim, spbsimIn, spbsimIntoClosedPipe, start } from './spbsim.js';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));

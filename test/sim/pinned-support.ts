@@ -16,7 +16,7 @@ import { PinnedReplay } from '../../src/sim/pinned/pinned-replay.js';
 import { StartKnowledge } from '../../src/sim/pinned/start-knowledge.js';
 import { Tallies } from '../../src/sim/tallies.js';
 import type { KernelGeneration } from '../../src/trace/kernel-generation.js';
-import { TracefsReader } from '../../src/trace/tracefs-reader.js';
+import { TracefsReader } from '../../src/trace/text/reader.js';
 import { policyNamed } from '../mm/policies.js';
 import { inputOf } from '../trace/helpers.js';
 

@@ -17,7 +17,7 @@ import { FreeRunningReplay } from '../../src/sim/free-running.js';
 import { Notes } from '../../src/sim/notes.js';
 import { type RunRequest, runTraces } from '../../src/sim/run-trace.js';
 import { Tallies } from '../../src/sim/tallies.js';
-import { CsvReader } from '../../src/trace/csv-reader.js';
+import { CsvReader } from '../../src/trace/csv/reader.js';
 import { policyNamed } from '../mm/policies.js';
 import { inputOf } from '../trace/helpers.js';
 

@@ -10,7 +10,7 @@ import type { VerifyResult } from '../../src/report/verify-result.js';
 import { verifySchema } from '../../src/report/verify-schema.js';
 import { renderVerify } from '../../src/report/verify-text.js';
 import { verifyInput } from '../../src/sim/verify/verify-input.js';
-import { readWholeInput } from '../../src/trace/open-input.js';
+import { readWholeInput } from '../../src/trace/bytes/open-input.js';
 import { fileOf } from './support.js';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,7 +1,7 @@
 /** What the tests of the readers share. */
 import { fileURLToPath } from 'node:url';
+import { type ByteInput, openChunks } from '../../src/trace/bytes/open-input.js';
 import { CTX_NAMES, type EventSource, NO_ORDER, NONE_U32, OP_NAMES } from '../../src/trace/event-batch.js';
-import { type ByteInput, openChunks } from '../../src/trace/open-input.js';
 
 export function dataPath(name: string): string {
   return fileURLToPath(new URL(`data/${name}`, import.meta.url));

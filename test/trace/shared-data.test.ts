@@ -6,11 +6,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { openInput } from '../../src/trace/bytes/open-input.js';
 import { Op } from '../../src/trace/event-batch.js';
-import { openInput } from '../../src/trace/open-input.js';
-import { readOracleRun, readStateDumps } from '../../src/trace/oracle-run.js';
-import { openRecording, readPageClasses, readSnapshot } from '../../src/trace/recording.js';
-import { PageClass } from '../../src/trace/snapshot/kpageflags.js';
+import { readOracleRun, readStateDumps } from '../../src/trace/oracle/oracle-run.js';
+import { openRecording, readPageClasses, readSnapshot } from '../../src/trace/recording/recording.js';
+import { PageClass } from '../../src/trace/recording/snapshot/kpageflags.js';
 import { openTrace } from '../../src/trace/source.js';
 
 const shared = process.env.SPBSIM_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));

@@ -19,8 +19,8 @@
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { MIGRATE_TYPES, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
-import { PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
-import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
+import { PAGE_CLASS_MASK, PageClass } from '../../trace/recording/snapshot/kpageflags.js';
+import type { Pagetypeinfo } from '../../trace/recording/snapshot/pagetypeinfo.js';
 import type { SnapshotSources } from './from-snapshot.js';
 import { UNKNOWN_TYPE } from './trace-scan.js';
 

@@ -2,7 +2,7 @@
 import type { MachineSpec } from '../../mm/machine-spec.js';
 import type { ExactState, ExactZone } from '../../mm/page-alloc/exact-state.js';
 import { ZONE_NAMES, type ZoneIndex } from '../../mm/types.js';
-import type { DumpPcp, DumpZone, StateDump } from '../../trace/oracle-dump.js';
+import type { DumpPcp, DumpZone, StateDump } from '../../trace/oracle/oracle-dump.js';
 
 const LOCAL_DISTANCE = 10;
 const REMOTE_DISTANCE = 20;

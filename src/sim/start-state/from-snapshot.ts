@@ -18,9 +18,9 @@ import { pcpAllowedOrder, pcpListOrder, pcpListType } from '../../mm/page-alloc/
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { thousands } from '../../report/quantities.js';
-import type { BuddyinfoZone } from '../../trace/snapshot/buddyinfo.js';
-import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
-import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
+import type { BuddyinfoZone } from '../../trace/recording/snapshot/buddyinfo.js';
+import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/recording/snapshot/kpageflags.js';
+import type { Pagetypeinfo } from '../../trace/recording/snapshot/pagetypeinfo.js';
 import { inferBlockTypes } from './block-types.js';
 import { placeFreeChunks } from './placed-chunks.js';
 import { AFTER_SNAPSHOT, FIRST_EVENT_MASK, FirstEvent, type TraceScan, UNKNOWN_TYPE } from './trace-scan.js';

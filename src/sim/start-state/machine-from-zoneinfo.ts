@@ -5,7 +5,7 @@
 import type { MachineSpec } from '../../mm/machine-spec.js';
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
-import type { Zoneinfo, ZoneinfoZone } from '../../trace/snapshot/zoneinfo.js';
+import type { Zoneinfo, ZoneinfoZone } from '../../trace/recording/snapshot/zoneinfo.js';
 
 const LOCAL_DISTANCE = 10;
 const REMOTE_DISTANCE = 20;

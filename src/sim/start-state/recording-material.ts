@@ -12,13 +12,18 @@ import { PageKind } from '../../mm/page-alloc/page-map.js';
 import { PCPF_FREE_HIGH_BATCH } from '../../mm/page-alloc/per-cpu-pages.js';
 import { setUpZones } from '../../mm/page-alloc/zone-setup.js';
 import type { Policy } from '../../mm/policy.js';
+import { openInput } from '../../trace/bytes/open-input.js';
 import { InputError } from '../../trace/input-error.js';
-import { openInput } from '../../trace/open-input.js';
-import type { StateDump } from '../../trace/oracle-dump.js';
-import { readStateDumps } from '../../trace/oracle-run.js';
-import { type Recording, readPageClasses, readSnapshot, type Snapshot } from '../../trace/recording.js';
-import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/snapshot/kpageflags.js';
-import { TracefsReader } from '../../trace/tracefs-reader.js';
+import type { StateDump } from '../../trace/oracle/oracle-dump.js';
+import { readStateDumps } from '../../trace/oracle/oracle-run.js';
+import {
+  type Recording,
+  readPageClasses,
+  readSnapshot,
+  type Snapshot,
+} from '../../trace/recording/recording.js';
+import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/recording/snapshot/kpageflags.js';
+import { TracefsReader } from '../../trace/text/reader.js';
 import { exactFromDump, machineFromDump } from './from-dump.js';
 import { loadFromSnapshot } from './from-snapshot.js';
 import { applyZoneinfo, machineFromZoneinfo } from './machine-from-zoneinfo.js';

@@ -9,7 +9,7 @@ import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { NO_ZONE } from '../../mm/page-alloc/page-map.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { PAGEBLOCK_ORDER } from '../../mm/types.js';
-import { PageClass } from '../../trace/snapshot/kpageflags.js';
+import { PageClass } from '../../trace/recording/snapshot/kpageflags.js';
 import type { SnapshotSources } from './from-snapshot.js';
 import { FirstEvent } from './trace-scan.js';
 

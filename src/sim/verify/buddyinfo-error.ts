@@ -2,8 +2,8 @@
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { MIGRATETYPE_NAMES, ZONE_NAMES } from '../../mm/types.js';
 import type { VerifyOrderError, VerifyRecording } from '../../report/verify-result.js';
-import type { BuddyinfoZone } from '../../trace/snapshot/buddyinfo.js';
-import type { Pagetypeinfo } from '../../trace/snapshot/pagetypeinfo.js';
+import type { BuddyinfoZone } from '../../trace/recording/snapshot/buddyinfo.js';
+import type { Pagetypeinfo } from '../../trace/recording/snapshot/pagetypeinfo.js';
 
 /** Named amounts of pages that a replay could not place, for one zone. */
 export type Causes = readonly { readonly name: string; readonly pages: number }[];

@@ -12,11 +12,11 @@ import { zonelistsFrom } from '../../mm/page-alloc/zonelist.js';
 import type { Policy } from '../../mm/policy.js';
 import { NO_PFN, ZONE_NAMES } from '../../mm/types.js';
 import type { VerifyCheckpoint, VerifyDivergence } from '../../report/verify-result.js';
+import { openInput } from '../../trace/bytes/open-input.js';
 import { gfpDialect } from '../../trace/gfp-text.js';
 import { InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
-import { openInput } from '../../trace/open-input.js';
-import type { StateDump } from '../../trace/oracle-dump.js';
+import type { StateDump } from '../../trace/oracle/oracle-dump.js';
 import {
   type OracleAlloc,
   type OracleCheck,
@@ -24,8 +24,8 @@ import {
   type OracleRunHeader,
   type OracleZonelist,
   readOracleRun,
-} from '../../trace/oracle-run.js';
-import { TracefsReader } from '../../trace/tracefs-reader.js';
+} from '../../trace/oracle/oracle-run.js';
+import { TracefsReader } from '../../trace/text/reader.js';
 import { exactFromDump, machineFromDump } from '../start-state/from-dump.js';
 import { EventLog } from './event-log.js';
 import { compareStates } from './state-comparison.js';

@@ -14,7 +14,7 @@ import type {
   VerifyDivergence,
   VerifyRecording,
 } from '../../report/verify-result.js';
-import type { Recording } from '../../trace/recording.js';
+import type { Recording } from '../../trace/recording/recording.js';
 import { SimBackground } from '../background.js';
 import { FreeRunningReplay } from '../free-running.js';
 import { Notes } from '../notes.js';

@@ -12,7 +12,7 @@ import {
 import { pcpListOrder, pcpListType } from '../../mm/page-alloc/per-cpu-pages.js';
 import { MIGRATETYPE_NAMES, ZONE_NAMES } from '../../mm/types.js';
 import type { VerifyCheckpoint } from '../../report/verify-result.js';
-import type { DumpZone, StateDump } from '../../trace/oracle-dump.js';
+import type { DumpZone, StateDump } from '../../trace/oracle/oracle-dump.js';
 import { exactFromDump } from '../start-state/from-dump.js';
 
 const PARTS = ['free lists', 'pcp lists', 'block types', 'counters', 'boost', 'reserves'] as const;

@@ -8,7 +8,7 @@ import { resultPolicy } from '../../report/result-policy.js';
 import type { VerifyResult } from '../../report/verify-result.js';
 import { fromSystemError, InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
-import { isDirectory, openRecording } from '../../trace/recording.js';
+import { isDirectory, openRecording } from '../../trace/recording/recording.js';
 import { digestInput } from '../input-digest.js';
 import { Stopwatch } from '../stopwatch.js';
 import { verifyOracleRun } from './oracle-verify.js';
