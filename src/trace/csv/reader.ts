@@ -6,11 +6,12 @@
 import { CsvError, type Options, Parser } from 'csv-parse';
 import type { ByteInput } from '../bytes/open-input.js';
 import { BATCH_EVENTS, EventBatch, type EventSource, OP_NAMES } from '../event-batch.js';
+import { contextTotals } from '../event-totals.js';
 import { type GfpDialect, gfpDialect } from '../gfp-text.js';
 import { InputError, InputErrors } from '../input-error.js';
 import type { KernelGeneration } from '../kernel-generation.js';
 import { createTraceStrings, type TraceStrings } from '../string-table.js';
-import { contextTotals } from '../text/import-report.js';
+
 import { CsvRows } from './rows.js';
 import { parseHeader } from './schema.js';
 

@@ -1,7 +1,6 @@
 /**
  * What a reader found in a trace text, and what it could not use: nothing is dropped without a number here.
  */
-import { CTX_NAMES } from '../event-batch.js';
 
 export interface EventCount {
   readonly name: string;
@@ -71,11 +70,6 @@ export interface ImportReport {
   readonly frees: FreeJoins;
   /** what the user should know before trusting the numbers, one sentence each */
   readonly notes: readonly string[];
-}
-
-/** Totals by context under their names. */
-export function contextTotals(counts: ArrayLike<number>): Record<string, number> {
-  return Object.fromEntries(CTX_NAMES.map((name, i) => [name, counts[i] ?? 0]));
 }
 
 /** Counts skipped lines by kind and keeps the first of each as an example. */

@@ -9,6 +9,7 @@
 import { LineSplitter, MAX_LINE_BYTES } from '../bytes/line-reader.js';
 import type { ByteInput } from '../bytes/open-input.js';
 import { BATCH_EVENTS, type EventBatch, EventFlag, type EventSource, NONE_U32, Op } from '../event-batch.js';
+import { contextTotals } from '../event-totals.js';
 import { gfpDialect } from '../gfp-text.js';
 import { InputError } from '../input-error.js';
 import type { KernelGeneration } from '../kernel-generation.js';
@@ -17,7 +18,7 @@ import { createTraceStrings, type TraceStrings } from '../string-table.js';
 import { EventKinds, Handling } from './event-kinds.js';
 import { FreeJoin } from './free-join.js';
 import { GfpBytes } from './gfp-bytes.js';
-import { contextTotals, type ImportReport, SkipCounter } from './import-report.js';
+import { type ImportReport, SkipCounter } from './import-report.js';
 import { LineHead } from './line-head.js';
 import { Field, type FieldName, PagePayload } from './page-payload.js';
 
