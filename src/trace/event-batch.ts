@@ -67,6 +67,12 @@ export const NO_ORDER = 0xff;
 
 export const BATCH_EVENTS = 1 << 16;
 
+/** One row of all columns: a double, nine words, two halfwords, seven bytes. */
+const EVENT_BYTES = 8 + 9 * 4 + 2 * 2 + 7;
+
+/** A column's array; all of them can be copied the same way. */
+export type Column = Float64Array | Uint32Array | Uint16Array | Int16Array | Uint8Array;
+
 /** Columns of up to `capacity` events. All arrays have `capacity` entries, of which the first `length` are valid. */
 export class EventBatch {
   length = 0;
@@ -87,7 +93,7 @@ export class EventBatch {
   readonly migratetype: Uint8Array;
   /** bits, see EventFlag */
   readonly flags: Uint8Array;
-  /** bytes (kmalloc); for obs_extfrag: fallback_order | fallback_migratetype << 8 | change_ownership << 16 */
+  /** bytes (kmalloc, kmem_cache_alloc); for obs_extfrag: fallback_order | fallback_migratetype << 8 | change_ownership << 16 */
   readonly size: Uint32Array;
   /** requested node, -1 = local */
   readonly node: Int16Array;
@@ -100,31 +106,72 @@ export class EventBatch {
   readonly at: Uint8Array;
   /** pid of the task, NONE_U32 if unknown */
   readonly pid: Uint32Array;
+  /** all of the above */
+  readonly columns: readonly Column[];
 
+  /** @param buffer  memory for the columns, of {@link EventBatch.bytes}; its own by default */
   constructor(
     readonly strings: TraceStrings,
     readonly capacity: number = BATCH_EVENTS,
+    readonly buffer: ArrayBuffer | SharedArrayBuffer = new ArrayBuffer(EventBatch.bytes(capacity)),
   ) {
-    this.ts = new Float64Array(capacity);
-    this.cpu = new Uint16Array(capacity);
-    this.ctx = new Uint8Array(capacity);
-    this.op = new Uint8Array(capacity);
-    this.order = new Uint8Array(capacity);
-    this.gfp = new Uint32Array(capacity);
-    this.id = new Uint32Array(capacity);
-    this.pfn = new Uint32Array(capacity);
-    this.migratetype = new Uint8Array(capacity);
-    this.flags = new Uint8Array(capacity);
-    this.size = new Uint32Array(capacity);
-    this.node = new Int16Array(capacity);
-    this.cache = new Uint32Array(capacity);
-    this.memcg = new Uint32Array(capacity);
-    this.site = new Uint32Array(capacity);
-    this.arg = new Uint32Array(capacity);
-    this.depth = new Uint8Array(capacity);
-    this.at = new Uint8Array(capacity);
-    this.pid = new Uint32Array(capacity);
+    let at = 0;
+    // Widest columns first, so that each begins at a multiple of its width.
+    const place = (bytes: number) => {
+      const start = at;
+      at += bytes * capacity;
+      return start;
+    };
+    const words = () => new Uint32Array(buffer, place(4), capacity);
+    const bytes = () => new Uint8Array(buffer, place(1), capacity);
+    this.ts = new Float64Array(buffer, place(8), capacity);
+    this.gfp = words();
+    this.id = words();
+    this.pfn = words();
+    this.size = words();
+    this.cache = words();
+    this.memcg = words();
+    this.site = words();
+    this.arg = words();
+    this.pid = words();
+    this.cpu = new Uint16Array(buffer, place(2), capacity);
+    this.node = new Int16Array(buffer, place(2), capacity);
+    this.ctx = bytes();
+    this.op = bytes();
+    this.order = bytes();
+    this.migratetype = bytes();
+    this.flags = bytes();
+    this.depth = bytes();
+    this.at = bytes();
+    const { ts, gfp, id, pfn, size, cache, memcg, site, arg, pid, cpu, node } = this;
+    const { ctx, op, order, migratetype, flags, depth } = this;
+    this.columns = [
+      ...[ts, gfp, id, pfn, size, cache, memcg, site, arg, pid, cpu, node],
+      ...[ctx, op, order, migratetype, flags, depth, this.at],
+    ];
   }
+
+  /** Bytes that the columns of `capacity` events take. */
+  static bytes(capacity: number): number {
+    return capacity * EVENT_BYTES;
+  }
+
+  /** Copies rows from..to of another batch here, from row `at` on; `length` is left alone. */
+  copyRows(other: EventBatch, from: number, to: number, at: number): void {
+    for (let i = 0; i < this.columns.length; i++)
+      (this.columns[i] as Column).set((other.columns[i] as Column).subarray(from, to), at);
+  }
+
+  /** Keeps the `count` rows named by `rows`, ascending, and drops the others. */
+  keepRows(rows: Uint32Array, count: number): void {
+    // One loop per column, so that every loop runs over two arrays only.
+    if (count < this.length) for (const column of this.columns) gather(column, rows, count);
+    this.length = count;
+  }
+}
+
+function gather(column: Column, rows: Uint32Array, count: number): void {
+  for (let to = 0; to < count; to++) column[to] = column[rows[to] as number] as number;
 }
 
 export const EventFlag = {
