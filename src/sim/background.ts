@@ -39,6 +39,8 @@ export class SimBackground implements Background {
   readonly #mm: PageAllocator;
   readonly #timers: NodeTimers[];
   readonly #vmstat_ns: number[];
+  /** without a change for so long, every timer had two turns */
+  readonly #settled_ns: number;
 
   /** @param start_ns time of the trace's first event */
   constructor(mm: PageAllocator, start_ns: number) {
@@ -56,6 +58,7 @@ export class SimBackground implements Background {
       kcompactd_ns: NEVER,
       proactive_ns: start_ns + PROACTIVE_INTERVAL_NS,
     }));
+    this.#settled_ns = 2 * Math.max(interval, PROACTIVE_INTERVAL_NS);
     mm.background = this;
     this.#setDue();
   }
@@ -75,12 +78,30 @@ export class SimBackground implements Background {
 
   /** Runs every timer up to `ts`, in order of time. */
   runUntil(ts: number): void {
+    let changed_ns = this.now_ns;
     while (this.due_ns <= ts) {
       this.now_ns = this.due_ns;
-      this.#runOne();
+      if (this.#runOne()) changed_ns = this.now_ns;
+      if (this.now_ns - changed_ns > this.#settled_ns) this.#skipIdleRounds(ts);
       this.#setDue();
     }
     this.now_ns = ts;
+  }
+
+  /**
+   * Moves the timers to their last turn before `ts`. For when each had a turn and found nothing to do, twice, and nothing
+   * else is under way: until the next event all turns between are like that. A clock may leap by months.
+   */
+  #skipIdleRounds(ts: number): void {
+    if (this.#timers.some(({ kswapd_ns, kcompactd_ns }) => kswapd_ns !== NEVER || kcompactd_ns !== NEVER))
+      return;
+    const interval = this.#mm.policy['vmstat.interval_ns'];
+    const skipped = (due: number, every: number) => due + Math.max(0, Math.floor((ts - due) / every)) * every;
+    this.#vmstat_ns.forEach((due, cpu) => {
+      this.#vmstat_ns[cpu] = skipped(due, interval);
+    });
+    for (const timers of this.#timers)
+      timers.proactive_ns = skipped(timers.proactive_ns, PROACTIVE_INTERVAL_NS);
   }
 
   /** A run that is under way when the trace ends is ended, so that no zone stays marked as being reclaimed. */
@@ -89,18 +110,19 @@ export class SimBackground implements Background {
       if (timers.node.kswapd_run !== null && timers.kswapd_ns !== NEVER) this.runUntil(timers.kswapd_ns);
   }
 
-  #runOne(): void {
+  /** @returns whether it had anything to do */
+  #runOne(): boolean {
     for (const timers of this.#timers) {
       if (timers.kswapd_ns === this.due_ns) this.#stepKswapd(timers);
       else if (timers.kcompactd_ns === this.due_ns) this.#compact(timers);
-      else if (timers.proactive_ns === this.due_ns) this.#compactProactively(timers);
+      else if (timers.proactive_ns === this.due_ns) return this.#compactProactively(timers);
       else continue;
-      return;
+      return true;
     }
     const cpu = this.#vmstat_ns.indexOf(this.due_ns);
-    if (cpu < 0) return;
+    if (cpu < 0) return false;
     this.#vmstat_ns[cpu] = this.due_ns + this.#mm.policy['vmstat.interval_ns'];
-    if (!this.#mm.offline_cpus.has(cpu)) refreshCpuVmStats(this.#mm, cpu);
+    return !this.#mm.offline_cpus.has(cpu) && refreshCpuVmStats(this.#mm, cpu) > 0;
   }
 
   #stepKswapd(timers: NodeTimers): void {
@@ -124,9 +146,11 @@ export class SimBackground implements Background {
     runKcompactd(this.#mm, timers.node, kernelThreadCpu(this.#mm, timers.node));
   }
 
-  #compactProactively(timers: NodeTimers): void {
+  /** @returns false if fragmentation was too low to begin */
+  #compactProactively(timers: NodeTimers): boolean {
     const run = runProactiveCompaction(this.#mm, timers.node, kernelThreadCpu(this.#mm, timers.node));
     timers.proactive_ns = this.now_ns + run.next_ns + run.cost_ns;
+    return run.cost_ns > 0 || run.next_ns !== PROACTIVE_INTERVAL_NS;
   }
 
   #setDue(): void {

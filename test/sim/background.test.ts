@@ -160,3 +160,35 @@ test('one long step and many short ones end alike', () => {
   });
   expect(states[1]).toEqual(states[0]);
 });
+
+test('a leap of the clock ends in the state, and with the timers, that ticking through it ends in', () => {
+  const LEAP_NS = 1000e9;
+  // In steps of half a second nothing is ever long enough without a change to be passed over.
+  const states = [1, 2000].map((steps) => {
+    const { mm, background } = machine({}, 4);
+    const zone = mm.zones.find((candidate) => candidate.managed_pages > 4096)!;
+    const pages = Array.from({ length: 300 }, (_, i) => allocPages(mm, i & 3, PAGE_CACHE, 0, -1, true));
+    for (const pcp of zone.pcps) pcp.high = 900;
+    for (const [i, pfn] of pages.entries()) freePages(mm, i & 3, pfn, 0);
+    for (let step = 1; step <= steps; step++) background.runUntil(START + (step * LEAP_NS) / steps);
+    const lists = zone.pcps.map(({ high, count, nr_free_diff }) => [high, count, nr_free_diff]);
+    return [background.due_ns, background.now_ns, zone.nr_free_pages, lists];
+  });
+  expect(states[0]).toEqual(states[1]);
+});
+
+test('a leap by months takes no longer than one by minutes', () => {
+  const { background } = machine({}, 4);
+  let turns = 0;
+  const due = Object.getOwnPropertyDescriptor(background, 'due_ns')!.value as number;
+  let held = due;
+  Object.defineProperty(background, 'due_ns', {
+    get: () => held,
+    set: (ns: number) => {
+      turns++;
+      held = ns;
+    },
+  });
+  background.runUntil(START + 100 * 86_400e9);
+  expect(turns).toBeLessThan(100);
+});
