@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
+'use strict';
 
-await main(process.argv);
+const { Bundle } = require('./load-bundle.js');
+
+new Bundle().load('spbsim.js').main(process.argv);

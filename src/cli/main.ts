@@ -12,6 +12,21 @@ import { reportError } from './report-error.js';
  */
 export async function main(argv: readonly string[]): Promise<void> {
   ignoreClosedPipe();
+  // Nothing is left that could end the command: without this it would seem to have succeeded.
+  process.once('beforeExit', failUnfinished);
+  try {
+    await runProgram(argv);
+  } finally {
+    process.off('beforeExit', failUnfinished);
+  }
+}
+
+function failUnfinished(): void {
+  process.exitCode = ExitCode.internal;
+  process.stderr.write('internal error: the command stopped before it was done; this is a bug in spbsim\n');
+}
+
+async function runProgram(argv: readonly string[]): Promise<void> {
   const program = createProgram();
   try {
     await program.parseAsync([...argv]);

@@ -38,3 +38,39 @@ export function oneOf<const V extends readonly string[]>(
 export function repeated(text: string, before: readonly string[]): readonly string[] {
   return [...before, text];
 }
+
+const UNITS = 'kmgt';
+
+/** A number of bytes, plain or with a unit such as `64KiB` or `1g`. */
+export function byteSize(option: string): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)(?:([kmgt])(?:ib)?)?$/i.exec(text);
+    const unit = match?.[2] === undefined ? 0 : UNITS.indexOf(match[2].toLowerCase()) + 1;
+    const bytes = match === null ? Number.NaN : Number(match[1]) * 1024 ** unit;
+    if (!Number.isSafeInteger(bytes) || bytes < 1)
+      throw new UsageError(`${option} ${text}: expected a number of bytes, such as 65536 or 64KiB`);
+    return bytes;
+  };
+}
+
+/** Whole numbers and ranges of them, such as `0,2,4-7`. */
+export function numberList(option: string): (text: string) => ReadonlySet<number> {
+  return (text) => {
+    const numbers = new Set<number>();
+    for (const part of text.split(',')) {
+      const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part);
+      const first = Number(match?.[1] ?? Number.NaN);
+      const last = Number(match?.[2] ?? first);
+      if (!(first <= last))
+        throw new UsageError(`${option} ${text}: expected numbers and ranges, such as 0,2,4-7`);
+      for (let number = first; number <= last; number++) numbers.add(number);
+    }
+    return numbers;
+  };
+}
+
+/** `--max-machine` in pages; undefined leaves the default. */
+export async function machineLimit(text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  return (await import('../config/size.js')).parseSizePages(text, '--max-machine');
+}

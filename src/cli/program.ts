@@ -5,18 +5,20 @@ import { Command, Option } from 'commander';
 import { toolVersion } from '../config/tool-version.js';
 import { printable } from '../report/sanitize.js';
 import type { ImportOptions } from './commands/import.js';
+import type { InfoOptions } from './commands/info.js';
 import type { PolicyShowOptions } from './commands/policy.js';
 import type { RunOptions } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
 import type { VerifyOptions } from './commands/verify.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
+import { addInputOptions } from './input-options.js';
 import { oneOf, repeated, share, wholeNumber } from './option-values.js';
+import { addSelectionOptions } from './selection-options.js';
 
 interface JsonOption {
   readonly json?: true;
 }
 
-const DEFAULT_MAX_ERRORS = 20;
 const DEFAULT_SEED = 1;
 const HELP_WIDTH = 100;
 
@@ -24,7 +26,8 @@ const MAIN_EXAMPLES = `Examples:
   spbsim run workloads/fs-churn                          replay a recording as Linux 6.18 would
   spbsim run trace.csv --policy mainline-6.1 --memory 8GiB --cpus 4
   spbsim verify workloads/fs-churn                       how far the model agrees with that kernel
-  spbsim import trace.gz -o trace.csv.gz                 tracefs text to CSV
+  spbsim info trace.gz                                   what a trace holds
+  spbsim import trace.gz -o trace.arrow                  any trace to CSV or Arrow
   spbsim policy diff mainline-6.1 mainline-7.2           what changed between two kernels
 `;
 
@@ -37,8 +40,16 @@ const RUN_EXAMPLES = `Examples:
 `;
 
 const IMPORT_EXAMPLES = `Examples:
-  spbsim import recording/trace.gz -o trace.csv.gz
-  spbsim import trace.txt --kernel 6.1 -o - | head
+  spbsim import recording/trace.gz -o trace.csv.zst
+  perf script | spbsim import - -o trace.arrow           readable by pandas, DuckDB, polars
+  spbsim import cpu0.txt cpu1.txt --from 2s --to 4s -o part.csv
+  spbsim import trace.dat.txt --sample 1% --anonymise -o to-share.csv.gz
+`;
+
+const INFO_EXAMPLES = `Examples:
+  spbsim info trace.gz
+  spbsim info recording --json | jq .caches
+  cat /sys/kernel/tracing/trace | spbsim info -
 `;
 
 const VERIFY_EXAMPLES = `Examples:
@@ -65,17 +76,21 @@ function setOption(): Option {
     .default([], 'none');
 }
 
-function maxErrorsOption(): Option {
-  return new Option('--max-errors <n>', 'stop after so many invalid rows')
-    .argParser(wholeNumber('--max-errors', 1))
-    .default(DEFAULT_MAX_ERRORS);
+function maxMachineOption(): Option {
+  return new Option('--max-machine <size>', 'largest machine that an input may declare (default: 4TiB)');
+}
+
+function joinOption(): Option {
+  return new Option('--join <how>', 'several traces: merged by time, or appended one behind the other')
+    .argParser(oneOf('--join', ['time', 'append']))
+    .default('time');
 }
 
 function addRun(program: Command): void {
-  program
+  const run = program
     .command('run')
     .summary('replay traces and show what the policy makes of memory')
-    .description('Replays traces (CSV, tracefs text, recordings) against a policy and reports fragmentation.')
+    .description('Replays traces against a policy and reports fragmentation. Formats: see import.')
     .argument('<trace...>', 'trace files or recording directories; - is stdin')
     .option('-p, --policy <name|file>', 'preset or policy file (default: mainline-6.18)')
     .addOption(setOption())
@@ -98,13 +113,15 @@ function addRun(program: Command): void {
     .option('--proc', "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo")
     .option('--map', 'add a map with one glyph per pageblock')
     .option('--check', "check the model's invariants every 65,536 events and at the end (slower)")
-    .addOption(maxErrorsOption())
-    .option('--skip-invalid', 'leave invalid rows out and count them')
+    .option('--verbose', 'add what the readers found and did not understand, with examples')
     .addOption(
       new Option('--seed <n>', 'seed of the random numbers')
         .argParser(wholeNumber('--seed', 0))
         .default(DEFAULT_SEED),
     )
+    .addOption(joinOption())
+    .addOption(maxMachineOption());
+  addInputOptions(run)
     .addHelpText('before', RUN_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (inputs: string[], options: RunOptions) =>
@@ -113,28 +130,53 @@ function addRun(program: Command): void {
 }
 
 function addImport(program: Command): void {
-  program
+  const importing = program
     .command('import')
-    .summary('make a trace CSV of a recorded trace')
-    .description('Reads any trace that run can read and writes it as trace CSV, version 1.')
-    .argument('<input>', 'trace file or recording directory; - is stdin')
-    .requiredOption('-o, --output <file>', 'FILE.csv or FILE.csv.gz; - is stdout')
+    .summary('convert, filter, merge or anonymise traces')
+    .description(
+      'Reads traces of any known format and writes one trace CSV or Arrow file. Formats, told by content: tracefs ' +
+        'text, trace-cmd report, perf script, trace CSV, Arrow IPC, recordings; plain, gzip, xz or zstd.',
+    )
+    .argument('<trace...>', 'trace files or recording directories; - is stdin')
+    .requiredOption('-o, --output <file>', 'FILE.csv, FILE.arrow, FILE.arrows (also .gz, .zst); - is stdout')
     .addOption(
-      new Option('--kernel <version>', 'kernel that recorded it, where the trace does not say').argParser(
-        oneOf('--kernel', ['6.1', '6.18', '7.2']),
+      new Option('--format <format>', 'what to write, where the name does not say').argParser(
+        oneOf('--format', ['csv', 'arrow', 'arrows']),
       ),
     )
-    .addOption(maxErrorsOption())
-    .option('--skip-invalid', 'leave invalid rows out and count them')
+    .option('--no-formula-safe', 'CSV: write texts that a spreadsheet would run (=, +, -, @) as they are')
+    .option('--anonymise', 'rename pointers, pids, cgroups, foreign caches and sites, and marks')
+    .addOption(joinOption());
+  addSelectionOptions(importing);
+  addInputOptions(importing)
+    .option('--verbose', 'say what the readers found and did not understand, with examples')
     .addHelpText('before', IMPORT_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
-    .action(async (input: string, options: ImportOptions) =>
-      (await import('./commands/import.js')).importCommand(input, options),
+    .action(async (inputs: string[], options: ImportOptions) =>
+      (await import('./commands/import.js')).importCommand(inputs, options),
+    );
+}
+
+function addInfo(program: Command): void {
+  const info = program
+    .command('info')
+    .summary('what a trace holds: events, contexts, CPUs, caches, losses')
+    .description('Reads traces and counts what they hold; replays nothing.')
+    .argument('<trace...>', 'trace files or recording directories; - is stdin')
+    .option('--json', 'print the info document (see: spbsim schema info)')
+    .addOption(joinOption());
+  addSelectionOptions(info);
+  addInputOptions(info)
+    .option('--verbose', 'all rows of all tables, and what the readers did not understand')
+    .addHelpText('before', INFO_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (inputs: string[], options: InfoOptions) =>
+      (await import('./commands/info.js')).infoCommand(inputs, options),
     );
 }
 
 function addVerify(program: Command): void {
-  program
+  const verify = program
     .command('verify')
     .summary('compare the model with what a real kernel did')
     .description(
@@ -151,6 +193,8 @@ function addVerify(program: Command): void {
       ).argParser(share('--min-agreement')),
     )
     .option('--check', "check the model's invariants on the way and at the end (slower)")
+    .addOption(maxMachineOption());
+  addInputOptions(verify)
     .addHelpText('before', VERIFY_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (input: string, options: VerifyOptions) =>
@@ -195,10 +239,10 @@ function addSchema(program: Command): void {
     .command('schema')
     .summary('print the JSON schema of what --json prints')
     .description('Prints the JSON schema of a document.')
-    .argument('[document]', 'result or verify', oneOf('schema', ['result', 'verify']), 'result')
+    .argument('[document]', 'result, verify or info', oneOf('schema', ['result', 'verify', 'info']), 'result')
     .option('--write-all <directory>', 'write the schemas of all documents there instead')
     .addHelpText('before', SCHEMA_EXAMPLES)
-    .action(async (name: 'result' | 'verify', options: SchemaOptions) =>
+    .action(async (name: 'result' | 'verify' | 'info', options: SchemaOptions) =>
       (await import('./commands/schema.js')).schemaCommand(name, options),
     );
 }
@@ -233,6 +277,7 @@ export function createProgram(): Command {
     .addHelpText('after', EXIT_CODES_HELP)
     .exitOverride();
   addRun(program);
+  addInfo(program);
   addImport(program);
   addVerify(program);
   addPolicy(program);

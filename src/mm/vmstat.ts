@@ -80,10 +80,14 @@ export function freePagesInBlocks(zone: Zone): number {
   return pages;
 }
 
-/** Reading a counter must not build the lists. */
-function lruPages(mm: PageAllocator, zone: Zone, kind: number): number {
-  if (mm.ages !== null) return countLruPages(mm, mm.ages, zone, kind);
-  return mm.lruLists?.pagesOf(zone, kind) ?? 0;
+/** Pages on the LRU by kind. Reading a counter must not build the lists. */
+function lruPages(mm: PageAllocator, zone: Zone): readonly [anon: number, file: number] {
+  if (mm.ages !== null) {
+    const counted = countLruPages(mm, mm.ages, zone);
+    return [counted[LRU_ANON]!, counted[LRU_FILE]!];
+  }
+  const lists = mm.lruLists;
+  return [lists?.pagesOf(zone, LRU_ANON) ?? 0, lists?.pagesOf(zone, LRU_FILE) ?? 0];
 }
 
 /** Counters of one zone that the model keeps, in the order of `/proc/zoneinfo`. */
@@ -92,11 +96,10 @@ export function zoneCounters(mm: PageAllocator, zone: Zone): [name: string, valu
     ['nr_free_pages', zone.folded_free_pages],
     ['nr_free_pages_blocks', freePagesInBlocks(zone)],
   ];
-  if (mm.reclaims)
-    counters.push(
-      ['nr_zone_inactive_anon', lruPages(mm, zone, LRU_ANON)],
-      ['nr_zone_inactive_file', lruPages(mm, zone, LRU_FILE)],
-    );
+  if (mm.reclaims) {
+    const [anon, file] = lruPages(mm, zone);
+    counters.push(['nr_zone_inactive_anon', anon], ['nr_zone_inactive_file', file]);
+  }
   counters.push(['nr_free_cma', zone.nr_free_cma]);
   return counters;
 }

@@ -5,6 +5,7 @@
  * or compare.
  */
 import type { RunResult } from './run-result.js';
+import type { TraceInfo } from './trace-info.js';
 import type { VerifyResult } from './verify-result.js';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -92,4 +93,9 @@ export function renderResultJson(result: RunResult): string {
 /** The verification document as text; `agreement`, `compared` and `first_divergence` follow the schema's name. */
 export function renderVerifyJson(result: VerifyResult): string {
   return ordered(result, VERIFY_KEYS);
+}
+
+/** The info document as text. */
+export function renderInfoJson(info: TraceInfo): string {
+  return jsonText(info);
 }

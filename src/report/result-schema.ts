@@ -19,11 +19,49 @@ export const toolSchema = z.strictObject({ name: z.literal('spbsim'), version: z
 
 export const inputSchema = z.strictObject({
   path: z.string().describe('as given on the command line'),
-  format: z.string().describe('what the reader took it for: csv, tracefs, recording, oracle'),
+  format: z
+    .string()
+    .describe('what it was taken for: csv, arrow, tracefs, latency, trace-cmd, perf, recording, oracle'),
   sha256: z
     .string()
     .describe('digest of the bytes as stored, lower-case hex; of a directory, of its trace file'),
   bytes: count,
+});
+
+/** An input as the reader found it. */
+export const readInputSchema = inputSchema.extend({
+  kernel: z
+    .strictObject({
+      generation: z.string().describe('whose gfp words the trace uses: 6.1, 6.18 or 7.2'),
+      release: z.string().describe('as the recording says it, else empty'),
+      how: z.enum(['given', 'recorded', 'guessed', 'assumed']),
+      reasons: z.array(z.string()).describe('what a guess stands on'),
+    })
+    .describe('the kernel that made the trace'),
+  cut: z.string().nullable().describe('why the input ends too early; null if it is whole'),
+  kinds: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        events: count,
+        used: z.boolean().describe('whether events of this kind become events of the replay'),
+      }),
+    )
+    .describe('events by the name that the recorder gave them, most frequent first; empty for CSV'),
+  not_understood: z
+    .array(
+      z.strictObject({
+        kind: z.string().describe('why'),
+        lines: count,
+        example_line: count,
+        example: z.string().describe('the first such line, made safe to print'),
+      }),
+    )
+    .describe('lines or rows that were left out, by kind'),
+  lost: z
+    .array(z.strictObject({ cpu: count, events: count.describe('0: not said'), gaps: count }))
+    .describe('events that the recorder lost'),
+  remarks: z.array(z.string()).describe('what to know before trusting the numbers, one sentence each'),
 });
 
 export const policySchema = z.strictObject({
@@ -163,7 +201,7 @@ export const resultSchema = z.strictObject({
   schema: z.literal(RESULT_SCHEMA_ID),
   tool: toolSchema,
   interrupted: z.boolean().describe('the run was stopped; everything below is of the part that ran'),
-  inputs: z.array(inputSchema),
+  inputs: z.array(readInputSchema),
   mode: z
     .enum(['free', 'pinned'])
     .describe('free: the policy decides each PFN; pinned: the recorded PFN is taken'),

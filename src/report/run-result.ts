@@ -8,6 +8,7 @@ import type {
   inputSchema,
   noteSchema,
   policySchema,
+  readInputSchema,
   resultSchema,
   startStateSchema,
 } from './result-schema.js';
@@ -15,6 +16,7 @@ import type {
 export type RunResult = z.infer<typeof resultSchema>;
 
 export type ResultInput = z.infer<typeof inputSchema>;
+export type ResultReadInput = z.infer<typeof readInputSchema>;
 export type ResultPolicy = z.infer<typeof policySchema>;
 export type ResultMachine = RunResult['machine'];
 export type ResultStartState = z.infer<typeof startStateSchema>;

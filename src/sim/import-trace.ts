@@ -1,63 +1,131 @@
-/** `spbsim import`: any readable trace in, trace CSV out. */
+/** `spbsim import`: any readable traces in; one trace CSV or Arrow file out. */
 import type { ResultNote } from '../report/run-result.js';
-import { writeCsv } from '../trace/csv/writer.js';
+import { CSV_COLUMNS, type CsvColumn } from '../trace/csv/columns.js';
 import type { EventBatch } from '../trace/event-batch.js';
-import { type OpenedTrace, openTrace } from '../trace/source.js';
+import type { EventSelection } from '../trace/filter/event-filter.js';
+import type { OpenOptions } from '../trace/source.js';
+import { type Join, openTraceSet, type TraceSet, type TraceSetReport } from '../trace/trace-set.js';
 import { traceNotes } from './trace-notes.js';
 
+export type OutputFormat = 'csv' | 'arrow-file' | 'arrow-stream';
+
 export interface ImportRequest {
-  readonly input: string;
-  /** FILE.csv, FILE.csv.gz, or - for stdout */
+  readonly inputs: readonly string[];
+  readonly join?: Join | undefined;
+  /** a path, packed if it ends in .gz or .zst, or - for stdout */
   readonly output: string;
-  /** kernel that recorded the trace; undefined: as the input says */
-  readonly kernel: '6.1' | '6.18' | '7.2' | undefined;
-  readonly max_errors: number;
-  readonly skip_invalid: boolean;
+  readonly format: OutputFormat;
+  readonly open: OpenOptions;
+  readonly selection?: EventSelection | undefined;
+  readonly anonymise: boolean;
+  /** CSV: keep texts from being run by spreadsheets */
+  readonly formula_safe: boolean;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface ImportSummary {
+  /** events written */
   readonly events: number;
-  /** what the trace was read as: `Linux 6.18.44` */
+  readonly bytes: number;
+  /** what the first trace was read as: `Linux 6.18.44` */
   readonly kernel: string;
   readonly interrupted: boolean;
+  /** of the inputs that end too early, why */
+  readonly cut: readonly string[];
   readonly notes: readonly ResultNote[];
+  readonly report: TraceSetReport;
 }
 
-/** Reads a trace of any known format and writes it as trace CSV. @throws InputError */
+/** Reads traces of any known format and writes them as one. @throws InputError */
 export async function importTrace(request: ImportRequest): Promise<ImportSummary> {
-  const opened = await openTrace(request.input, {
-    kernel: request.kernel,
-    maxErrors: request.max_errors,
-    skipInvalid: request.skip_invalid,
-  });
-  const state = { events: 0 };
-  const written = await writeCsv(watched(opened, request, state), request.output, { kernel: opened.kernel });
-  const leftOut = Object.entries(written.left_out).map(([op, count]) => ({
-    name: 'left_out',
-    count,
-    meaning: `${op} events; trace CSV has no place for what the kernel did by itself`,
-  }));
+  const { inputs, join, open, selection, anonymise } = request;
+  const set = await openTraceSet({ inputs, join, open, selection, anonymise });
+  const written = await write(set, request);
+  const report = set.report();
+  const notes = report.inputs.flatMap(traceNotes);
+  const count = (name: string, n: number, meaning: string) => {
+    if (n > 0) notes.push({ name, count: n, meaning });
+  };
+  count('moved_traces', report.moved, 'traces moved behind the one before');
+  count('filtered', report.filtered, 'events left out by the selection');
+  for (const [op, events] of Object.entries(written.left_out))
+    count('left_out', events, `${op} events; CSV has no place for what the kernel did by itself, Arrow has`);
   return {
     events: written.rows,
-    kernel: kernelName(opened),
+    bytes: written.bytes,
+    kernel: kernelName(set),
     interrupted: request.signal?.aborted ?? false,
-    notes: [...traceNotes(opened), ...leftOut],
+    cut: report.inputs.flatMap(({ cut }) => cut ?? []),
+    notes,
+    report,
   };
 }
 
-function kernelName(opened: OpenedTrace): string {
-  const release = opened.recording?.kernel.release;
-  return release ? `Linux ${release}` : `Linux ${opened.kernel} (assumed)`;
+interface Written {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly left_out: Readonly<Record<string, number>>;
+}
+
+async function write(set: TraceSet, request: ImportRequest): Promise<Written> {
+  const { output, format } = request;
+  const state = { events: 0 };
+  const read = watched(set, request, state);
+  // The first batch is read ahead: then the readers know their columns.
+  const first = await read.next();
+  const batches = startedWith(first, read);
+  const kernel = set.kernel.generation;
+  const columns = commonColumns(set.report());
+  if (format === 'csv') {
+    const { writeCsv } = await import('../trace/csv/writer.js');
+    return writeCsv(batches, output, { kernel, columns, formulaSafe: request.formula_safe });
+  }
+  const [{ arrowChunks }, { writeOutput }] = await Promise.all([
+    import('../trace/arrow/writer.js'),
+    import('../trace/bytes/output-file.js'),
+  ]);
+  const bytes = await writeOutput(
+    output,
+    arrowChunks(batches, { format: format === 'arrow-file' ? 'file' : 'stream', kernel, columns }),
+  );
+  return { rows: state.events, bytes, left_out: {} };
+}
+
+/** The columns that all inputs came with, so that a CSV keeps its own on the way; undefined if they have no such. */
+function commonColumns({ inputs }: TraceSetReport): readonly CsvColumn[] | undefined {
+  const lists = inputs.map(({ report }) => {
+    if (report.format === 'csv') return report.csv.columns;
+    return report.format === 'arrow' ? report.arrow.csv_columns : undefined;
+  });
+  const [first] = lists;
+  const isCommon = lists.every((list) => list?.join() === first?.join());
+  return first === undefined || !isCommon ? undefined : first.filter(isCsvColumn);
+}
+
+function isCsvColumn(name: string): name is CsvColumn {
+  return (CSV_COLUMNS as readonly string[]).includes(name);
+}
+
+async function* startedWith<T>(
+  first: IteratorResult<T, unknown>,
+  rest: AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}
+
+function kernelName(set: TraceSet): string {
+  const { release, generation, how } = set.kernel;
+  return release === '' ? `Linux ${generation} (${how})` : `Linux ${release}`;
 }
 
 async function* watched(
-  opened: OpenedTrace,
+  set: TraceSet,
   request: ImportRequest,
   state: { events: number },
 ): AsyncGenerator<EventBatch> {
-  for await (const batch of opened.source.batches()) {
+  for await (const batch of set.source.batches()) {
     if (request.signal?.aborted) return;
     yield batch;
     state.events += batch.length;

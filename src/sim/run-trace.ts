@@ -4,6 +4,7 @@
 import { machineFromSize } from '../config/machine-by-size.js';
 import type { ResolvedPolicy } from '../config/resolve-policy.js';
 import { toolVersion } from '../config/tool-version.js';
+import { UsageError } from '../config/usage-error.js';
 import type { MachineSpec } from '../mm/machine-spec.js';
 import { bootFresh } from '../mm/page-alloc/boot.js';
 import { PageAllocator } from '../mm/page-alloc/page-allocator.js';
@@ -14,18 +15,20 @@ import { resetVmEvents, vmstatCounters } from '../mm/vmstat.js';
 import { resultPolicy } from '../report/result-policy.js';
 import type {
   ResultFinding,
-  ResultInput,
   ResultNote,
+  ResultReadInput,
   ResultStartState,
   RunResult,
 } from '../report/run-result.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import { InputError } from '../trace/input-error.js';
+import { openTraces } from '../trace/open-traces.js';
 import { isDirectory, openRecording, type Recording } from '../trace/recording/recording.js';
-import { type OpenedTrace, openTrace } from '../trace/source.js';
+import type { OpenOptions } from '../trace/source.js';
+import type { Join } from '../trace/trace-set.js';
 import { SimBackground } from './background.js';
 import { FreeRunningReplay } from './free-running.js';
-import { digestInput } from './input-digest.js';
+import { DEFAULT_MAX_MACHINE_PAGES, machineSizeProblem } from './machine-limit.js';
 import { Notes } from './notes.js';
 import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
@@ -39,8 +42,7 @@ import {
 import { Stopwatch } from './stopwatch.js';
 import { Tallies } from './tallies.js';
 import { TimeWindow } from './time-window.js';
-import { TraceJoiner } from './trace-joiner.js';
-import { traceNotes } from './trace-notes.js';
+import { readInput, traceNotes } from './trace-notes.js';
 
 export interface RunRequest {
   readonly inputs: readonly string[];
@@ -54,8 +56,11 @@ export interface RunRequest {
   readonly to_ns?: number;
   readonly series_ns?: number;
   readonly check: boolean;
-  readonly max_errors: number;
-  readonly skip_invalid: boolean;
+  /** one stream by time stamps, or each behind the one before */
+  readonly join?: Join;
+  readonly open: OpenOptions;
+  /** largest machine that an input may declare; 4 TiB by default */
+  readonly max_machine_pages?: number | undefined;
   readonly seed: number;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   /** asks for an early end; the result is then of the part that ran, with `interrupted` set */
@@ -77,22 +82,23 @@ interface Start {
   readonly material: RecordingMaterial | undefined;
 }
 
-/** Replays the inputs, one after the other, on one machine. @throws InputError, InvariantError */
+/** Replays the inputs, joined to one trace, on one machine. @throws InputError, InvariantError */
 export async function runTraces(request: RunRequest): Promise<RunResult> {
   const stopwatch = new Stopwatch();
   const start = await prepareStart(request);
   const session = new Session(request, start);
-  for (const input of request.inputs) {
-    if (request.signal?.aborted) break;
-    await session.replay(input);
-  }
+  await session.replay();
   return session.result(stopwatch);
 }
 
 async function prepareStart(request: RunRequest): Promise<Start> {
   const recording = await onlyRecording(request.inputs);
+  const maxPages = request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES;
   if (recording !== undefined && request.machine === undefined) {
-    const material = await readRecordingMaterial(recording);
+    const material = await readRecordingMaterial(recording, request.open, {
+      takesCut: !request.open.strict,
+      max_machine_pages: maxPages,
+    });
     const { mm, kind, notes } = startAllocator(material, request.policy.policy);
     const missing = recording.missing.map((name) => `the recording has no ${name}`);
     return {
@@ -110,6 +116,11 @@ async function prepareStart(request: RunRequest): Promise<Start> {
       remedy: 'pin a recording (a directory) without --machine or --memory, or leave --mode pinned out',
     });
   const spec = request.machine ?? machineFromSize({ memory_pages: DEFAULT_MEMORY_PAGES });
+  const tooLarge = machineSizeProblem(spec, maxPages);
+  if (tooLarge !== undefined)
+    throw new UsageError(
+      `${request.machineOrigin ?? 'the machine'} ${tooLarge.expectation}; ${tooLarge.remedy}`,
+    );
   const mm = new PageAllocator(spec, request.policy.policy);
   setUpZones(mm);
   bootFresh(mm);
@@ -141,9 +152,8 @@ class Session {
   readonly #notes = new Notes();
   readonly #tallies = new Tallies();
   readonly #traceNotes: ResultNote[] = [];
-  readonly #inputs: ResultInput[] = [];
+  readonly #inputs: ResultReadInput[] = [];
   readonly #window: TimeWindow;
-  readonly #joiner: TraceJoiner | undefined;
   #replay: FreeRunningReplay | PinnedReplay | undefined;
   #validate: () => void = () => validate(this.start.mm);
   #background: SimBackground | undefined;
@@ -159,26 +169,26 @@ class Session {
     readonly start: Start,
   ) {
     this.#window = new TimeWindow(request.from_ns, request.to_ns);
-    this.#joiner = request.inputs.length > 1 ? new TraceJoiner() : undefined;
   }
 
-  async replay(input: string): Promise<void> {
-    const { request } = this;
-    const opened = await openTrace(input, {
-      maxErrors: request.max_errors,
-      skipInvalid: request.skip_invalid,
-    });
-    this.#joiner?.beginTrace();
-    for await (const batch of opened.source.batches()) {
-      if (request.signal?.aborted) break;
-      this.#joiner?.join(batch);
+  async replay(): Promise<void> {
+    const { inputs, join, open, signal, onProgress } = this.request;
+    // The replay knows objects by their numbers.
+    const tables = ['caches', 'memcgs', 'sites', 'args'] as const;
+    const set = await openTraces({ inputs, join, open, tables });
+    for await (const batch of set.source.batches()) {
+      if (signal?.aborted) break;
       if (batch.length > 0) this.#replayBatch(batch);
-      request.onProgress?.({ events: this.#events, ts_ns: this.#last_ns });
+      onProgress?.({ events: this.#events, ts_ns: this.#last_ns });
       // Without a turn of the event loop an interrupt would not be seen.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    this.#traceNotes.push(...traceNotes(opened));
-    this.#inputs.push(await digestInput(input, formatOf(opened), opened.recording?.trace ?? input));
+    const report = set.report();
+    for (const input of report.inputs) {
+      this.#inputs.push(readInput(input));
+      this.#traceNotes.push(...traceNotes(input));
+    }
+    this.#notes.add('moved_traces', report.moved);
   }
 
   #replayBatch(batch: EventBatch): void {
@@ -268,7 +278,6 @@ class Session {
     this.#background?.drain();
     if (this.#replay instanceof PinnedReplay) this.#replay.finish();
     if (request.check) this.#validate();
-    this.#notes.add('moved_traces', this.#joiner?.moved ?? 0);
     const findings = this.#findings();
     return {
       schema: 'spbsim.result/1',
@@ -328,8 +337,4 @@ class Session {
     count('drain_differs', drains.tally.known - drains.tally.pfn_predicted);
     return { shown, total };
   }
-}
-
-function formatOf(opened: OpenedTrace): string {
-  return opened.recording === undefined ? opened.format : 'recording';
 }

@@ -1,23 +1,23 @@
 /**
  * Opens a trace, whatever form it has: the form is told by what is in it, never by its name.
  *
- * Readers are loaded when needed, so that a command that reads tracefs text does not pay for CSV.
+ * Readers are loaded when needed, so that a command that reads trace text does not pay for CSV.
  */
-
+import type { ArrowReport } from './arrow/reader.js';
 import { type ByteInput, openInput, peekInput } from './bytes/open-input.js';
 import type { CsvReport } from './csv/reader.js';
+import { detectFormat, type InputFormat } from './detect-format.js';
 import type { EventSource } from './event-batch.js';
 import { InputError } from './input-error.js';
+import { guessKernelFromText } from './kernel-from-text.js';
 import type { KernelGeneration } from './kernel-generation.js';
 import type { OracleReport } from './oracle/oracle-source.js';
+import type { ReaderOptions } from './reader-options.js';
 import { isDirectory, openRecording, type Recording } from './recording/recording.js';
+import type { TextDialect } from './text/dialect.js';
 import type { ImportReport } from './text/import-report.js';
 
-export type TraceFormat = 'csv' | 'tracefs' | 'oracle';
-
-export interface OpenOptions {
-  /** whose gfp words the trace uses; by default the recording's kernel, else 6.18 */
-  readonly kernel?: KernelGeneration | undefined;
+export interface OpenOptions extends ReaderOptions {
   /** CSV: errors collected before reading stops, 1 by default */
   readonly maxErrors?: number | undefined;
   /** CSV: leave invalid rows out and count them */
@@ -27,66 +27,58 @@ export interface OpenOptions {
 /** What the reader found; complete once the source's batches have ended. */
 export type TraceReport =
   | { readonly format: 'csv'; readonly csv: CsvReport }
-  | { readonly format: 'tracefs'; readonly tracefs: ImportReport }
+  | { readonly format: 'text'; readonly text: ImportReport }
+  | { readonly format: 'arrow'; readonly arrow: ArrowReport }
   | { readonly format: 'oracle'; readonly oracle: OracleReport };
+
+/** Whose gfp words a trace uses, and how that is known. */
+export interface TraceKernel {
+  readonly generation: KernelGeneration;
+  /** `6.18.44`; empty where only the generation is known */
+  readonly release: string;
+  readonly how: 'given' | 'recorded' | 'guessed' | 'assumed';
+  /** what the guess stands on, one phrase each */
+  readonly reasons: readonly string[];
+}
 
 export interface OpenedTrace {
   /** as the user named it */
   readonly name: string;
-  readonly format: TraceFormat;
+  /** `csv`, `arrow`, `oracle`, `recording`, or the tool whose text it is */
+  readonly format: string;
   readonly source: EventSource;
   /** the recording that the trace is part of, if a directory was opened */
   readonly recording: Recording | undefined;
-  /** generation whose gfp words are used */
-  readonly kernel: KernelGeneration;
+  /** what was known before reading; Arrow says more in its report */
+  readonly kernel: TraceKernel;
+  /** the bytes as stored, known once all are read */
+  readonly digest: () => { readonly sha256: string; readonly bytes: number };
   readonly report: () => TraceReport;
 }
 
-/** Bytes looked at to tell formats apart; comments and headers are shorter. */
-const LOOK_BYTES = 1 << 16;
+/** Bytes looked at to tell formats and kernels apart; comments and headers are shorter. */
+const LOOK_BYTES = 1 << 17;
 
-/** A trace line of tracefs or trace-cmd, and one of perf script, which has no dash before the number. */
-const TRACEFS_LINE =
-  /^.{1,80}-\d+\s+(?:\([\s\d-]+\)\s+)?\[\d{3,5}\]\s+(?:[^\s\d]\S{2,4}\s+)?\d+(?:\.\d+)?:\s+\w+:/;
-const PERF_LINE = /^.{1,80}\s\d+(?:\/\d+)?\s+\[\d{3,5}\]\s+\d+\.\d+:\s+(?:\d+\s+)?\w+:\w+:/;
-
-/** Which format the beginning of a file has; undefined if it is none of the known ones. */
-export function detectFormat(head: Uint8Array): TraceFormat | 'perf' | 'trace.dat' | undefined {
-  if (head[0] === 0x17 && head[1] === 0x08 && head[2] === 0x44) return 'trace.dat';
-  const text = Buffer.from(head.subarray(0, LOOK_BYTES)).toString('latin1').replace(/^ï»¿/, '');
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  if (/^\{"t":/.test(lines[0] ?? '')) return 'oracle';
-  if (lines.some((line) => /^# (?:tracer: |entries-in-buffer\/|\w+ latency trace )/.test(line)))
-    return 'tracefs';
-  for (const line of lines.slice(0, 200)) {
-    if (line.startsWith('#')) continue;
-    if (/^cpus=\d+$/.test(line) || /^CPU:\s?\d+ \[/.test(line) || TRACEFS_LINE.test(line)) return 'tracefs';
-    if (PERF_LINE.test(line)) return 'perf';
-    // The first row that is no comment is the header; one with a comma is more likely a mistaken CSV than none.
-    if (line === 'op' || /^[\w"]+(?:,|$)/.test(line)) return 'csv';
-  }
-  return undefined;
-}
-
-function unsupported(file: string, format: 'perf' | 'trace.dat' | undefined): InputError {
-  if (format === 'perf') {
+function unsupported(file: string, format: InputFormat | undefined): InputError {
+  if (format === 'perf.data') {
     return new InputError({
       file,
-      expectation: 'is text of perf script, which is not yet supported',
-      remedy: 'record with tracefs, it also knows the context of every event',
+      expectation: 'is binary data of perf record',
+      remedy: 'give the text that `perf script` makes of it',
     });
   }
   if (format === 'trace.dat') {
     return new InputError({
       file,
-      expectation: 'is a trace-cmd file, which is not yet supported',
-      remedy: 'give the output of `trace-cmd report` for it',
+      expectation: 'is binary data of trace-cmd',
+      remedy: 'give the text that `trace-cmd report` makes of it',
     });
   }
   return new InputError({
     file,
     expectation: 'is no trace',
-    remedy: 'give a trace CSV, the text of the tracefs file `trace`, or a recording directory',
+    remedy:
+      'give a recording directory, the text of tracefs, trace-cmd report or perf script, a trace CSV, or an Arrow file',
   });
 }
 
@@ -99,42 +91,74 @@ function unsupported(file: string, format: 'perf' | 'trace.dat' | undefined): In
  */
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<OpenedTrace> {
   const recording = path !== '-' && (await isDirectory(path)) ? await openRecording(path) : undefined;
-  const peeked = await peekInput(await openInput(recording?.trace ?? path), LOOK_BYTES);
-  const format = detectFormat(peeked.head);
-  if (format === undefined || format === 'perf' || format === 'trace.dat') {
-    if (peeked.head.length === 0) {
-      // Perhaps empty because its compressed data is damaged; then that is what to say.
-      for await (const _ of peeked.input.chunks);
-      throw new InputError({
-        file: peeked.input.name,
-        expectation: 'is empty',
-        remedy: 'check how it was made',
-      });
-    }
-    throw unsupported(peeked.input.name, format);
+  const opened = await openInput(recording?.trace ?? path, options.limits);
+  const peeked = await peekInput(opened, LOOK_BYTES);
+  const { format, dialect } = detectFormat(peeked.head);
+  if (peeked.head.length === 0) {
+    // Perhaps empty because its compressed data is damaged; then that is what to say.
+    for await (const _ of peeked.input.chunks);
+    throw new InputError({
+      file: peeked.input.name,
+      expectation: 'is empty',
+      remedy: 'check how it was made',
+    });
   }
-  const kernel = options.kernel ?? recording?.kernel.generation ?? '6.18';
-  const common = { name: path, recording, kernel };
-  return { ...common, ...(await openFormat(format, peeked.input, kernel, options)) };
+  const kernel = chooseKernel(options.kernel, recording, dialect === undefined ? undefined : peeked.head);
+  const reader = await openFormat(format, dialect, peeked.input, {
+    ...options,
+    kernel: kernel.generation,
+    isKernelGiven: kernel.how === 'given',
+  });
+  return { name: path, recording, kernel, digest: opened.digest, ...reader };
+}
+
+function chooseKernel(
+  given: KernelGeneration | undefined,
+  recording: Recording | undefined,
+  text: Uint8Array | undefined,
+): TraceKernel {
+  if (given !== undefined) return { generation: given, release: '', how: 'given', reasons: [] };
+  if (recording !== undefined && recording.kernel.release !== '') {
+    const { generation, release } = recording.kernel;
+    return { generation, release, how: 'recorded', reasons: [] };
+  }
+  const guess = text === undefined ? undefined : guessKernelFromText(text);
+  if (guess !== undefined)
+    return { generation: guess.generation, release: '', how: 'guessed', reasons: guess.reasons };
+  return { generation: '6.18', release: '', how: 'assumed', reasons: [] };
 }
 
 async function openFormat(
-  format: TraceFormat,
+  format: InputFormat | undefined,
+  dialect: TextDialect | undefined,
   input: ByteInput,
-  kernel: KernelGeneration,
-  options: OpenOptions,
+  options: OpenOptions & { readonly kernel: KernelGeneration; readonly isKernelGiven: boolean },
 ): Promise<Pick<OpenedTrace, 'format' | 'source' | 'report'>> {
-  if (format === 'csv') {
-    const { CsvReader } = await import('./csv/reader.js');
-    const source = new CsvReader(input, { ...options, kernel });
-    return { format, source, report: () => ({ format, csv: source.report() }) };
+  switch (format) {
+    case 'csv': {
+      const { CsvReader } = await import('./csv/reader.js');
+      const source = new CsvReader(input, options);
+      return { format, source, report: () => ({ format, csv: source.report() }) };
+    }
+    case 'text': {
+      const { TextReader } = await import('./text/reader.js');
+      const source = new TextReader(input, { ...options, dialect });
+      return { format: dialect ?? 'text', source, report: () => ({ format, text: source.report() }) };
+    }
+    case 'arrow-file':
+    case 'arrow-stream': {
+      const { ArrowReader } = await import('./arrow/reader.js');
+      // The file says itself whose words it uses.
+      const kernel = options.isKernelGiven ? options.kernel : undefined;
+      const source = new ArrowReader(input, { ...options, kernel });
+      return { format: 'arrow', source, report: () => ({ format: 'arrow', arrow: source.report() }) };
+    }
+    case 'oracle': {
+      const { OracleSource } = await import('./oracle/oracle-source.js');
+      const source = new OracleSource(input);
+      return { format, source, report: () => ({ format, oracle: source.report }) };
+    }
+    default:
+      throw unsupported(input.name, format);
   }
-  if (format === 'tracefs') {
-    const { TracefsReader } = await import('./text/reader.js');
-    const source = new TracefsReader(input, { kernel });
-    return { format, source, report: () => ({ format, tracefs: source.report() }) };
-  }
-  const { OracleSource } = await import('./oracle/oracle-source.js');
-  const source = new OracleSource(input);
-  return { format, source, report: () => ({ format, oracle: source.report }) };
 }

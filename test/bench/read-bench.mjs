@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { openChunks } from '../../dist/trace/bytes/open-input.js';
 import { CsvReader } from '../../dist/trace/csv/reader.js';
 import { CsvWriter } from '../../dist/trace/csv/writer.js';
-import { TracefsReader } from '../../dist/trace/text/reader.js';
+import { TextReader } from '../../dist/trace/text/reader.js';
 import { median, millions } from './figures.mjs';
 
 const ROUNDS = 5;
@@ -29,10 +29,10 @@ async function rate(make) {
 
 export async function readBench() {
   const text = gunzipSync(readFileSync(TRACE));
-  const tracefs = await rate(async () => new TracefsReader(await openChunks(chunked(text), 'trace')));
+  const tracefs = await rate(async () => new TextReader(await openChunks(chunked(text), 'trace')));
   const writer = new CsvWriter();
   const parts = [writer.header()];
-  const source = new TracefsReader(await openChunks(chunked(text), 'trace'));
+  const source = new TextReader(await openChunks(chunked(text), 'trace'));
   for await (const batch of source.batches()) parts.push(writer.rows(batch));
   const csvText = Buffer.from(parts.join(''));
   const csv = await rate(async () => new CsvReader(await openChunks(chunked(csvText), 'trace.csv')));

@@ -7,8 +7,9 @@
 import { memoryBench } from './memory-bench.mjs';
 import { readBench } from './read-bench.mjs';
 import { replayBench } from './replay-bench.mjs';
+import { startupBench } from './startup-bench.mjs';
 
-const BENCHES = { replay: replayBench, memory: memoryBench, read: readBench };
+const BENCHES = { replay: replayBench, memory: memoryBench, read: readBench, startup: startupBench };
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const json = process.argv.includes('--json');
 const results = [];

@@ -7,6 +7,7 @@ import { machineFromSize } from '../../src/config/machine-by-size.js';
 import { InvariantError } from '../../src/mm/invariant.js';
 import { runTraces } from '../../src/sim/run-trace.js';
 import { verifyInput } from '../../src/sim/verify/verify-input.js';
+import { DEFAULT_LIMITS } from '../../src/trace/limits.js';
 import { sampleResult } from '../report/sample-result.js';
 import { sampleVerify } from '../report/sample-verify.js';
 
@@ -49,8 +50,9 @@ describe('run', () => {
       machine: undefined,
       mode: 'free',
       check: false,
-      max_errors: 20,
-      skip_invalid: false,
+      open: { maxErrors: 20, skipInvalid: false, strict: false, kernel: undefined, limits: DEFAULT_LIMITS },
+      join: 'time',
+      max_machine_pages: undefined,
       seed: 1,
     });
     expect(stdout).toContain('Allocations ');
@@ -60,7 +62,9 @@ describe('run', () => {
   test('hands on everything that was asked for', async () => {
     const options =
       '--policy mainline-7.2 --set pcp.batch_scale_max=4 --set reclaim.swap=on --memory 8GiB --nodes 2 --cpus 4 ' +
-      '--mode pinned --from 1.5s --to 2s --series 200ms --check --max-errors 3 --skip-invalid --seed 7';
+      '--mode pinned --from 1.5s --to 2s --series 200ms --check --max-errors 3 --skip-invalid --seed 7 ' +
+      '--strict --kernel 6.1 --join append --max-line 64KiB --max-record 2m --max-strings 100 --max-string-bytes 1GiB ' +
+      '--max-ratio 7 --max-unpacked 1024 --max-machine 1TiB';
     await spbsim('run', 'a.csv', ...options.split(' '));
     const request = vi.mocked(runTraces).mock.calls[0]![0];
     expect(request).toMatchObject({
@@ -72,8 +76,22 @@ describe('run', () => {
       to_ns: 2e9,
       series_ns: 2e8,
       check: true,
-      max_errors: 3,
-      skip_invalid: true,
+      open: {
+        maxErrors: 3,
+        skipInvalid: true,
+        strict: true,
+        kernel: '6.1',
+        limits: {
+          line_bytes: 1 << 16,
+          record_bytes: 2 << 20,
+          strings: 100,
+          string_bytes: 1 << 30,
+          inflation_ratio: 7,
+          inflated_bytes: 1024,
+        },
+      },
+      join: 'append',
+      max_machine_pages: 2 ** 28,
       seed: 7,
     });
   });

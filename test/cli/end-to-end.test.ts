@@ -138,7 +138,7 @@ describe('import', () => {
     const csv = join(directory, 'imported.csv.gz');
     const imported = await spbsim('import', input, '-o', csv);
     expect(imported).toMatchObject({ code: 0, stdout: '' });
-    expect(imported.stderr).toMatch(/ -> .*imported\.csv\.gz {3}[\d,]+ events {3}Linux /);
+    expect(imported.stderr).toMatch(/ -> .*imported\.csv\.gz {3}[\d,]+ events {3}[\d.,]+ \w+ {3}Linux /);
     const machine = ['--memory', '4GiB', '--cpus', '2'];
     const [original, copy] = await Promise.all([runJson(input, ...machine), runJson(csv, ...machine)]);
     expect(copy.allocations).toEqual(original.allocations);
@@ -220,7 +220,7 @@ describe('how output behaves', () => {
     expect({ ...second, performance: null }).toEqual({ ...first, performance: null });
   });
 
-  test('the trace may come from stdin, and then has no digest', async () => {
+  test('the trace may come from stdin, and is known by its digest like a file', async () => {
     const csv = await readFile(FIRST_STEPS, 'utf8');
     const fifo = await spbsimIn(directory, 'run', FIRST_STEPS, '--json');
     const { spawn } = await import('node:child_process');
@@ -229,8 +229,10 @@ describe('how output behaves', () => {
     });
     child.stdin.end(csv);
     const piped = JSON.parse((await outcomeOf(child)).stdout) as RunResult;
-    expect(piped.inputs).toEqual([{ path: '-', format: 'csv', sha256: '', bytes: 0 }]);
-    expect(piped.zones).toEqual((JSON.parse(fifo.stdout) as RunResult).zones);
+    const named = JSON.parse(fifo.stdout) as RunResult;
+    expect(piped.inputs).toEqual(named.inputs.map((input) => ({ ...input, path: '-' })));
+    expect(piped.inputs[0]!.sha256).toMatch(/^[\da-f]{64}$/);
+    expect(piped.zones).toEqual(named.zones);
   });
 });
 

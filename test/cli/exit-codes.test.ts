@@ -84,7 +84,10 @@ describe('2: wrong usage, in one line', () => {
     [['verify', 'x', '--min-agreement', '2'], '--min-agreement 2: expected 0 to 1'],
     [['verify', 'x', '--set', 'nope=1'], 'unknown knob "nope"'],
     [['import', 'x'], "required option '-o, --output <file>' not specified"],
-    [['import', 'x', '-o', 'x.txt'], '-o x.txt: expected a name ending in .csv or .csv.gz'],
+    [
+      ['import', 'x', '-o', 'x.txt'],
+      '-o x.txt: expected a name ending in .csv, .arrow or .arrows (also .gz, .zst), or say --format',
+    ],
     [['import', 'x', '-o', 'x.csv', '--kernel', '5.10'], '--kernel 5.10: expected 6.1 or 6.18 or 7.2'],
     [['policy', 'show', 'nope'], 'unknown policy "nope"'],
     [['policy', 'lst'], "unknown command 'lst'; did you mean list?"],

@@ -29,10 +29,12 @@ describe('help', () => {
       // Every option and knob that an example uses must exist.
       const examples = text.slice(0, text.indexOf('\nUsage:')).split('\n').slice(1);
       for (const example of examples.filter((line) => line.trim() !== '')) {
-        const [words = []] = example
-          .trim()
-          .split(/\s{2,}|[|>]/)
-          .map((part) => part.trim().split(' '));
+        const words =
+          example
+            .trim()
+            .split(/\s{2,}|[|>]/)
+            .map((part) => part.trim().split(' '))
+            .find(([program]) => program === 'spbsim') ?? [];
         const command = createProgram().commands.find((candidate) => candidate.name() === words[1]);
         expect(command, example).toBeDefined();
         const leaf = command!.commands.find((candidate) => candidate.name() === words[2]) ?? command!;

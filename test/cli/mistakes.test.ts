@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { RunResult } from '../../src/report/run-result.js';
 import { spbsimIn } from './spbsim.js';
 
 const RECORDING = fileURLToPath(new URL('../trace/data/recording', import.meta.url));
@@ -30,8 +31,7 @@ const FILES: Record<string, string | Uint8Array> = {
   'header.csv': 'op,id\n',
   'plain.txt': 'hello world, this is no trace\n',
   'binary.dat': Buffer.from([0x17, 0x08, 0x44, 0x74, 0x72, 0x61]),
-  'perf.txt':
-    '   stress  4211 [002]   812.104236:             kmem:mm_page_alloc: page=0x1 pfn=0x15c400 order=0\n',
+  'perf.data': 'PERFILE2\0\0\0\0\0\0\0\0',
   'cut.csv.gz': gzipSync(
     `op,id\n${Array.from({ length: 5000 }, (_, i) => `alloc,a${i}`).join('\n')}\n`,
   ).subarray(0, 900),
@@ -98,15 +98,23 @@ describe('one line on stderr, nothing on stdout', () => {
     [
       'run plain.txt',
       3,
-      'plain.txt  is no trace; give a trace CSV, the text of the tracefs file `trace`, or a recording directory',
+      'plain.txt  is no trace; give a recording directory, the text of tracefs, trace-cmd report or perf script, a trace CSV, or an Arrow file',
     ],
     [
       'run binary.dat',
       3,
-      'binary.dat  is a trace-cmd file, which is not yet supported; give the output of `trace-cmd report` for it',
+      'binary.dat  is binary data of trace-cmd; give the text that `trace-cmd report` makes of it',
     ],
-    ['run perf.txt', 3, 'perf.txt  is text of perf script, which is not yet supported; record with tracefs'],
-    ['run cut.csv.gz', 3, 'cut.csv.gz  ends in the middle of its gzip data; copy or record it again'],
+    [
+      'run perf.data',
+      3,
+      'perf.data  is binary data of perf record; give the text that `perf script` makes of it',
+    ],
+    [
+      'run cut.csv.gz --strict',
+      3,
+      'cut.csv.gz  ends in the middle of its gzip data; copy or record it again',
+    ],
     ['run missing.csv', 3, 'missing.csv  does not exist; check the path'],
     ['run ok.csv missing.csv', 3, 'missing.csv  does not exist; check the path'],
     ['import missing.csv -o x.csv', 3, 'missing.csv  does not exist; check the path'],
@@ -119,7 +127,7 @@ describe('one line on stderr, nothing on stdout', () => {
       3,
       'no-zoneinfo  has no before/zoneinfo, so its machine is unknown; record it again with the snapshot, or replay the trace file alone',
     ],
-    ['run cut', 3, 'cut/trace.gz  ends in the middle of its gzip data; copy or record it again'],
+    ['run cut --strict', 3, 'cut/trace.gz  ends in the middle of its gzip data; copy or record it again'],
     ['run bad-zoneinfo', 3, 'bad-zoneinfo/before/zoneinfo:2  "  pages free many" is not a line of zoneinfo'],
     [
       'run rec ok.csv',
@@ -248,4 +256,19 @@ test('text of the input never reaches the terminal as it is', async () => {
     expect(stdout + stderr, args.join(' ')).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f]/);
     expect(stdout + stderr).not.toBe('');
   }
+});
+
+test.each([
+  ['a cut CSV', 'cut.csv.gz', 'cut.csv.gz'],
+  ['a recording whose trace is cut', 'cut', 'cut/trace.gz'],
+])('%s is replayed as far as it goes, and the exit code says that it was not all', async (_, input, file) => {
+  const { code, stdout, stderr } = await spbsimIn(directory, 'run', input, '--json');
+  expect(code).toBe(3);
+  expect(stderr).toBe(
+    `${file}  ends in the middle of its gzip data; copy or record it again; the result is of what was read\n`,
+  );
+  const result = JSON.parse(stdout) as RunResult;
+  expect(result.span.events).toBeGreaterThan(100);
+  expect(result.inputs[0]!.cut).toBe(`${file}  ends in the middle of its gzip data; copy or record it again`);
+  expect(result.notes.map(({ name }) => name)).toContain('cut_inputs');
 });

@@ -3,7 +3,7 @@
  */
 import { defaultPolicy } from '../../src/mm/policy.js';
 import { extfragIndexes, unusableIndexes } from '../../src/report/fragmentation-index.js';
-import type { ResultZone, RunResult } from '../../src/report/run-result.js';
+import type { ResultReadInput, ResultZone, RunResult } from '../../src/report/run-result.js';
 
 const NONE = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -42,6 +42,22 @@ export const DMA_CHUNKS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3];
 export const DMA32_CHUNKS = [1, 2, 4, 2, 5, 4, 3, 3, 4, 2, 752];
 export const NORMAL_CHUNKS = [12, 7, 0, 5, 2, 4, 3, 2, 1, 1, 11];
 
+export function sampleInput(overrides: Partial<ResultReadInput> = {}): ResultReadInput {
+  return {
+    path: 'workloads/fs-churn',
+    format: 'recording',
+    sha256: 'ab'.repeat(32),
+    bytes: 3_500_000,
+    kernel: { generation: '6.18', release: '6.18.44', how: 'recorded', reasons: [] },
+    cut: null,
+    kinds: [{ name: 'mm_page_alloc', events: 72_623, used: true }],
+    not_understood: [],
+    lost: [],
+    remarks: [],
+    ...overrides,
+  };
+}
+
 export function sampleResult(overrides: Partial<RunResult> = {}): RunResult {
   const knobs: RunResult['policy']['knobs'] = {};
   for (const [name, value] of Object.entries(defaultPolicy())) {
@@ -51,7 +67,7 @@ export function sampleResult(overrides: Partial<RunResult> = {}): RunResult {
     schema: 'spbsim.result/1',
     tool: { name: 'spbsim', version: '0.1.0' },
     interrupted: false,
-    inputs: [{ path: 'workloads/fs-churn', format: 'recording', sha256: 'ab'.repeat(32), bytes: 3_500_000 }],
+    inputs: [sampleInput()],
     mode: 'free',
     seed: 1,
     policy: { name: 'mainline-6.18', description: 'Linux 6.18', text_layout: '6.18', overrides: [], knobs },

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { renderSeries } from '../../src/report/series-text.js';
 import { renderSummary } from '../../src/report/summary-text.js';
 import type { TextStyle } from '../../src/report/text-style.js';
-import { sampleResult } from './sample-result.js';
+import { sampleInput, sampleResult } from './sample-result.js';
 
 describe('the summary', () => {
   test('says what was assumed, what was allocated, how fragmented memory is, what to mind', () => {
@@ -89,7 +89,7 @@ More: --proc (kernel text) · --map · --series 1s · --json
     const evil = '\u001b[2J\u001b[31mevil\nline';
     const text = renderSummary(
       sampleResult({
-        inputs: [{ path: `/tmp/${evil}`, format: 'csv', sha256: '', bytes: 0 }],
+        inputs: [sampleInput({ path: `/tmp/${evil}`, format: 'csv', sha256: '', bytes: 0 })],
         findings: [{ kind: evil, event: null, ts_ns: null, text: evil }],
         findings_total: { [evil]: 1 },
         notes: [{ name: 'x', count: 1, meaning: evil }],

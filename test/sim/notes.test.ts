@@ -272,14 +272,14 @@ describe('what the replay leaves out', () => {
 
   test('rows that are invalid', async () => {
     const path = await fileOf('invalid.csv', 'op,id\nalloc,a\nallok,b\nfree,a\n');
-    expect(noteCounts(await run([path], { skip_invalid: true }))).toEqual({ invalid_rows: 1 });
+    expect(noteCounts(await run([path], { open: { skipInvalid: true } }))).toEqual({ invalid_rows: 1 });
   });
 });
 
 test('a trace whose clock starts anew is moved behind the one before', async () => {
   const first = await fileOf('first.csv', 'ts,op,id\n0,alloc,a\n5000,alloc,b\n');
   const second = await fileOf('second.csv', 'ts,op,id\n0,free,b\n10,alloc,c\n20,free,a\n30,free,c\n');
-  const result = await run([first, second]);
+  const result = await run([first, second], { join: 'append' });
   expectNotes(noteCounts(result), { moved_traces: 1 });
   expect(result.span).toEqual({ first_ns: 0, last_ns: 6030, events: 6 });
   expect(result.inputs.map((input) => input.bytes)).toEqual([32, 49]);

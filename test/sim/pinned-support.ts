@@ -16,7 +16,7 @@ import { PinnedReplay } from '../../src/sim/pinned/pinned-replay.js';
 import { StartKnowledge } from '../../src/sim/pinned/start-knowledge.js';
 import { Tallies } from '../../src/sim/tallies.js';
 import type { KernelGeneration } from '../../src/trace/kernel-generation.js';
-import { TracefsReader } from '../../src/trace/text/reader.js';
+import { TextReader } from '../../src/trace/text/reader.js';
 import { policyNamed } from '../mm/policies.js';
 import { inputOf } from '../trace/helpers.js';
 
@@ -81,7 +81,7 @@ export async function pin(
   const notes = new Notes();
   const tallies = new Tallies();
   const replay = new PinnedReplay(on.mm, new StartKnowledge(on.mm, exact), notes, tallies);
-  const reader = new TracefsReader(await inputOf(`# tracer: nop\n${text}`, 'trace.txt'), { kernel });
+  const reader = new TextReader(await inputOf(`# tracer: nop\n${text}`, 'trace.txt'), { kernel });
   for await (const batch of reader.batches()) replay.replay(batch);
   replay.finish();
   validatePinned(on.mm);

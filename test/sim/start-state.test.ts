@@ -8,7 +8,7 @@ import { TraceScan } from '../../src/sim/start-state/trace-scan.js';
 import { vmstatTicks } from '../../src/sim/start-state/vmstat-ticks.js';
 import { type Kpageflags, PageClass } from '../../src/trace/recording/snapshot/kpageflags.js';
 import type { Pagetypeinfo } from '../../src/trace/recording/snapshot/pagetypeinfo.js';
-import { TracefsReader } from '../../src/trace/text/reader.js';
+import { TextReader } from '../../src/trace/text/reader.js';
 import { POLICY_NAMES } from '../mm/policies.js';
 import { inputOf } from '../trace/helpers.js';
 import { B, type Bench, bench, listsOf, pin, put, record, Tracefs } from './pinned-support.js';
@@ -19,7 +19,7 @@ const BLOCKS = 16;
 
 async function scanOf(trace: Tracefs, end = B + BLOCKS * 512): Promise<TraceScan> {
   const scan = new TraceScan(end);
-  const reader = new TracefsReader(await inputOf(`# tracer: nop\n${trace.text}`, 'trace.txt'));
+  const reader = new TextReader(await inputOf(`# tracer: nop\n${trace.text}`, 'trace.txt'));
   try {
     for await (const batch of reader.batches()) scan.add(batch);
   } catch (error) {

@@ -133,8 +133,7 @@ export async function run(
     machineOrigin: '--memory 64MiB',
     mode: 'free',
     check: true,
-    max_errors: 1,
-    skip_invalid: false,
+    open: {},
     seed: 1,
     ...rest,
   });

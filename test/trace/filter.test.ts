@@ -61,7 +61,16 @@ test('a sample keeps whole objects, and about the share asked for', async () => 
 test('an anonymised trace keeps what the replay needs and nothing that names a user', async () => {
   const events = await eventsOf(new Anonymised(await csv(TRACE)));
   const plain = await eventsOf(await csv(TRACE));
-  expect(events.map((event) => event.id)).toEqual(['o1', 'o2', 'o1', 'o3', 'o4', undefined, undefined, 'o2']);
+  expect(events.map((event) => event.id)).toEqual([
+    'o1',
+    '0x2',
+    'o1',
+    'o3',
+    'o4',
+    undefined,
+    undefined,
+    '0x2',
+  ]);
   expect(events.slice(0, 5).map((event) => event.memcg)).toEqual(['/g1/g2', '/g1/g3', '', '/g1/g2', '']);
   expect(events.slice(0, 5).map((event) => event.site)).toEqual([
     'do_fault+0x10/0x40',

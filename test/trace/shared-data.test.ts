@@ -29,9 +29,9 @@ async function importAll(path: string) {
     }
   }
   const report = opened.report();
-  if (report.format !== 'tracefs') throw new Error(`${path} is ${report.format}`);
-  const kinds = Object.fromEntries(report.tracefs.by_kind.map((kind) => [kind.name, kind.events]));
-  return { report: report.tracefs, kinds, allocOrders, freeOrders };
+  if (report.format !== 'text') throw new Error(`${path} is ${report.format}`);
+  const kinds = Object.fromEntries(report.text.by_kind.map((kind) => [kind.name, kind.events]));
+  return { report: report.text, kinds, allocOrders, freeOrders };
 }
 
 /** A dictionary as the tables print it: `{'a': 1, 0: 2}`. */

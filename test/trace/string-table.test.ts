@@ -60,7 +60,9 @@ test('too many strings, or too long ones, are refused with the flag that allows 
   few.intern('a');
   few.intern('b');
   few.intern('a');
-  expect(() => few.intern('c')).toThrow('a.csv  has more than 2 different ids; raise --max-strings if that is right');
+  expect(() => few.intern('c')).toThrow(
+    'a.csv  has more than 2 different ids; raise --max-strings if that is right',
+  );
   const short = new StringTable('call sites', { strings: 10, string_bytes: 5 }, 'a.csv');
   short.intern('abc');
   expect(() => short.intern('def')).toThrow(

@@ -1,47 +1,86 @@
-import type { ImportRequest } from '../../sim/import-trace.js';
+import type { ImportSummary, OutputFormat } from '../../sim/import-trace.js';
 import { ExitCode } from '../exit-codes.js';
+import { type InputOptions, openOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
 import { ProgressLine } from '../progress.js';
+import { chooseSelection, type SelectionOptions } from '../selection-options.js';
 
-export interface ImportOptions {
+export interface ImportOptions extends InputOptions, SelectionOptions {
   readonly output: string;
-  readonly kernel?: NonNullable<ImportRequest['kernel']>;
-  readonly maxErrors: number;
-  readonly skipInvalid?: true;
+  readonly format?: 'csv' | 'arrow' | 'arrows';
+  readonly join: 'time' | 'append';
+  readonly anonymise?: true;
+  readonly formulaSafe: boolean;
+  readonly verbose?: true;
 }
 
-/** `spbsim import`: makes a trace CSV of any trace that can be read. */
-export async function importCommand(input: string, options: ImportOptions): Promise<void> {
+const FORMATS: ReadonlyMap<string, OutputFormat> = new Map([
+  ['csv', 'csv'],
+  ['arrow', 'arrow-file'],
+  ['feather', 'arrow-file'],
+  ['arrows', 'arrow-stream'],
+]);
+
+async function chooseFormat(options: ImportOptions): Promise<OutputFormat> {
+  const { output, format } = options;
+  const extension = /\.([a-z]+)(?:\.(?:gz|zst))?$/.exec(output)?.[1] ?? '';
+  const chosen = FORMATS.get(format ?? (output === '-' ? 'csv' : extension));
+  if (chosen !== undefined) return chosen;
   const { UsageError } = await import('../../config/usage-error.js');
-  if (!/\.csv(\.gz)?$|^-$/.test(options.output)) {
-    throw new UsageError(`-o ${options.output}: expected a name ending in .csv or .csv.gz, or - for stdout`);
-  }
+  throw new UsageError(
+    `-o ${output}: expected a name ending in .csv, .arrow or .arrows (also .gz, .zst), or say --format`,
+  );
+}
+
+/** `spbsim import`: makes a trace CSV or an Arrow file of any traces that can be read. */
+export async function importCommand(inputs: readonly string[], options: ImportOptions): Promise<void> {
+  const format = await chooseFormat(options);
+  const selection = await chooseSelection(options);
+  const open = await openOptions(options);
   const { importTrace } = await import('../../sim/import-trace.js');
   const progress = new ProgressLine();
   const interrupt = guardInterrupt();
   const imported = await importTrace({
-    input,
+    inputs,
+    join: options.join,
     output: options.output,
-    kernel: options.kernel,
-    max_errors: options.maxErrors,
-    skip_invalid: options.skipInvalid ?? false,
+    format,
+    open,
+    selection,
+    anonymise: options.anonymise ?? false,
+    formula_safe: options.formulaSafe,
     onProgress: (done) => progress.update(done),
     signal: interrupt.signal,
   }).finally(() => {
     progress.clear();
     interrupt.release();
   });
+  // On stderr, because stdout may be the trace itself.
+  process.stderr.write(await summary(inputs, options, imported));
+  if (imported.interrupted) process.exitCode = ExitCode.interrupted;
+  else if (imported.cut.length > 0) process.exitCode = ExitCode.invalidInput;
+}
 
-  const [{ plural, thousands }, { printable }] = await Promise.all([
+async function summary(
+  inputs: readonly string[],
+  options: ImportOptions,
+  imported: ImportSummary,
+): Promise<string> {
+  const [{ bytes, plural, thousands }, { printable }] = await Promise.all([
     import('../../report/quantities.js'),
     import('../../report/sanitize.js'),
   ]);
-  if (imported.interrupted) process.exitCode = ExitCode.interrupted;
-  const notes = imported.notes.filter((note) => note.count > 0);
+  const size = imported.bytes > 0 ? `   ${bytes(imported.bytes)}` : '';
   const lines = [
-    `${printable(input)} -> ${printable(options.output)}   ${plural(imported.events, 'event')}   ${printable(imported.kernel)}`,
-    ...notes.map((note) => `  ${thousands(note.count)} ${printable(note.meaning)}`),
+    `${inputs.map(printable).join(' ')} -> ${printable(options.output)}   ${plural(imported.events, 'event')}${size}   ${printable(imported.kernel)}`,
+    ...imported.notes.map((note) => `  ${thousands(note.count)} ${printable(note.meaning)}`),
   ];
-  // On stderr, because stdout may be the CSV itself.
-  process.stderr.write(`${lines.join('\n')}\n`);
+  if (options.verbose) {
+    const [{ renderReading }, { readInput }] = await Promise.all([
+      import('../../report/reading-text.js'),
+      import('../../sim/trace-notes.js'),
+    ]);
+    lines.push('', renderReading(imported.report.inputs.map(readInput)).trimEnd());
+  }
+  return `${lines.join('\n')}\n`;
 }

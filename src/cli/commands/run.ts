@@ -1,10 +1,15 @@
+/** `spbsim run`: options to a request, the result to texts and an exit code. */
+import type { RunResult } from '../../report/run-result.js';
+import { printable } from '../../report/sanitize.js';
 import type { RunRequest } from '../../sim/run-trace.js';
 import { ExitCode } from '../exit-codes.js';
+import { type InputOptions, openOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
+import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
 import { ProgressLine } from '../progress.js';
 
-export interface RunOptions {
+export interface RunOptions extends InputOptions {
   readonly policy?: string;
   readonly set: readonly string[];
   readonly machine?: string;
@@ -19,8 +24,9 @@ export interface RunOptions {
   readonly proc?: true;
   readonly map?: true;
   readonly check?: true;
-  readonly maxErrors: number;
-  readonly skipInvalid?: true;
+  readonly join: 'time' | 'append';
+  readonly maxMachine?: string;
+  readonly verbose?: true;
   readonly seed: number;
 }
 
@@ -94,8 +100,9 @@ export async function runCommand(inputs: readonly string[], options: RunOptions)
     ...times,
     mode: options.mode,
     check: options.check ?? false,
-    max_errors: options.maxErrors,
-    skip_invalid: options.skipInvalid ?? false,
+    join: options.join,
+    open: await openOptions(options),
+    max_machine_pages: await machineLimit(options.maxMachine),
     seed: options.seed,
     onProgress: (done) => progress.update(done),
     signal: interrupt.signal,
@@ -103,7 +110,7 @@ export async function runCommand(inputs: readonly string[], options: RunOptions)
     progress.clear();
     interrupt.release();
   });
-  if (result.interrupted) process.exitCode = ExitCode.interrupted;
+  tellCutInputs(result);
 
   if (options.json) {
     const { renderResultJson } = await import('../../report/result-json.js');
@@ -124,8 +131,22 @@ export async function runCommand(inputs: readonly string[], options: RunOptions)
     const { renderSeries } = await import('../../report/series-text.js');
     await print(`\n${renderSeries(result, style)}`);
   }
+  if (options.verbose) {
+    const { renderReading } = await import('../../report/reading-text.js');
+    await print(`\n${renderReading(result.inputs, style)}`);
+  }
   if (options.proc) {
     const { renderProc } = await import('../../report/proc-text.js');
     await print(`\n${renderProc(result)}`);
   }
+}
+
+/** What was read counts, but the exit code says that it was not all. */
+function tellCutInputs(result: RunResult): void {
+  for (const { cut } of result.inputs) {
+    if (cut === null) continue;
+    process.exitCode = ExitCode.invalidInput;
+    process.stderr.write(`${printable(cut)}; the result is of what was read\n`);
+  }
+  if (result.interrupted) process.exitCode = ExitCode.interrupted;
 }

@@ -1,8 +1,11 @@
 import { ExitCode } from '../exit-codes.js';
+import { type InputOptions, openOptions } from '../input-options.js';
+import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
 import { ProgressLine } from '../progress.js';
 
-export interface VerifyOptions {
+export interface VerifyOptions extends InputOptions {
+  readonly maxMachine?: string;
   readonly policy?: string;
   readonly set: readonly string[];
   readonly json?: true;
@@ -22,6 +25,8 @@ export async function verifyCommand(input: string, options: VerifyOptions): Prom
     policy: options.policy === undefined ? undefined : resolved,
     overrides: [...options.set],
     check: options.check ?? false,
+    open: await openOptions(options),
+    max_machine_pages: await machineLimit(options.maxMachine),
     onProgress: (done) => progress.update(done),
   }).finally(() => progress.clear());
 

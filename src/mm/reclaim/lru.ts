@@ -208,15 +208,24 @@ export function buildLru(mm: PageAllocator, ages: PageAges): LruLists {
   return lru;
 }
 
-/** Pages of one zone and kind, without building the lists. */
-export function countLruPages(mm: PageAllocator, ages: PageAges, zone: Zone, kind: number): number {
-  let counted = 0;
+/** Pages of one zone by kind, without building the lists. */
+export function countLruPages(mm: PageAllocator, ages: PageAges, zone: Zone): Uint32Array {
+  const counted = new Uint32Array(NR_LRU_LISTS);
   const fixed = fixedKind(mm);
-  eachLruNode(mm, (node) => {
-    const actual = fixed < 0 ? kindOf(ages, node) : fixed;
-    if (actual === kind && mm.findZone(mm.pages.pfn(node)) === zone)
-      counted += 1 << (mm.pages.state[node]! & 15);
-  });
+  const { state } = mm.pages;
+  const isAlone = mm.zones.every(
+    (other) => other === zone || other.end_pfn <= zone.start_pfn || other.start_pfn >= zone.end_pfn,
+  );
+  eachLruNode(
+    mm,
+    (node) => {
+      // Zones of other nodes may lie between the parts of this one.
+      if (!isAlone && mm.findZone(mm.pages.pfn(node)) !== zone) return;
+      counted[fixed < 0 ? kindOf(ages, node) : fixed]! += 1 << (state[node]! & 15);
+    },
+    zone.start_pfn,
+    zone.end_pfn,
+  );
   return counted;
 }
 
@@ -224,14 +233,21 @@ function kindOf(ages: PageAges, node: number): number {
   return ages.isUnknown(node) ? LRU_ANON : ages.kindOf(node);
 }
 
-/** Visits every movable page in use, in PFN order; only blocks that have any are looked at. */
-function eachLruNode(mm: PageAllocator, visit: (node: number) => void): void {
-  const { pages } = mm;
-  for (let block = 0; block < pages.nr_pageblocks; block++) {
-    if (pages.blockMovable[block] === 0) continue;
+/** Visits every movable page in use in a range of PFNs, in their order; only blocks that have any are looked at. */
+function eachLruNode(
+  mm: PageAllocator,
+  visit: (node: number) => void,
+  from_pfn = 0,
+  to_pfn: number = mm.pages.end_pfn,
+): void {
+  const { state, blockMovable, blockBase } = mm.pages;
+  const endBlock = Math.ceil(to_pfn / PAGEBLOCK_PAGES);
+  for (let block = from_pfn >>> PAGEBLOCK_ORDER; block < endBlock; block++) {
+    if (blockMovable[block] === 0) continue;
     const start = block << PAGEBLOCK_ORDER;
-    if (pages.state[pages.blockBase + block]! >> 4 === PageKind.lru) visit(pages.blockBase + block);
-    for (let pfn = start; pfn < start + PAGEBLOCK_PAGES; pfn++)
-      if (pages.state[pfn]! >> 4 === PageKind.lru) visit(pfn);
+    if (start >= from_pfn && state[blockBase + block]! >> 4 === PageKind.lru) visit(blockBase + block);
+    const end = Math.min(start + PAGEBLOCK_PAGES, to_pfn);
+    for (let pfn = Math.max(start, from_pfn); pfn < end; pfn++)
+      if (state[pfn]! >> 4 === PageKind.lru) visit(pfn);
   }
 }

@@ -13,9 +13,9 @@ import { PCPF_FREE_HIGH_BATCH } from '../../mm/page-alloc/per-cpu-pages.js';
 import { setUpZones } from '../../mm/page-alloc/zone-setup.js';
 import type { Policy } from '../../mm/policy.js';
 import { openInput } from '../../trace/bytes/open-input.js';
+import type { EventSource } from '../../trace/event-batch.js';
 import { InputError } from '../../trace/input-error.js';
 import type { StateDump } from '../../trace/oracle/oracle-dump.js';
-import { readStateDumps } from '../../trace/oracle/oracle-run.js';
 import {
   type Recording,
   readPageClasses,
@@ -23,7 +23,9 @@ import {
   type Snapshot,
 } from '../../trace/recording/recording.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/recording/snapshot/kpageflags.js';
-import { TracefsReader } from '../../trace/text/reader.js';
+import { type OpenOptions, openTrace } from '../../trace/source.js';
+import { Forgiving } from '../../trace/trace-set.js';
+import { machineSizeProblem } from '../machine-limit.js';
 import { exactFromDump, machineFromDump } from './from-dump.js';
 import { loadFromSnapshot } from './from-snapshot.js';
 import { applyZoneinfo, machineFromZoneinfo } from './machine-from-zoneinfo.js';
@@ -34,6 +36,8 @@ const ASSUMED_CPU_CACHE_BYTES = 2 << 20;
 
 export interface RecordingMaterial {
   readonly recording: Recording;
+  /** how its trace is read */
+  readonly open: OpenOptions;
   readonly before: Snapshot;
   readonly after: Snapshot;
   readonly kpageflags: Kpageflags | undefined;
@@ -43,36 +47,51 @@ export interface RecordingMaterial {
   readonly scan: TraceScan;
 }
 
-/** Opens the recording's trace anew. */
-export async function openRecordedEvents(recording: Recording): Promise<TracefsReader> {
-  return new TracefsReader(await openInput(recording.trace), { kernel: recording.kernel.generation });
+/** Opens the recording's trace anew. @throws InputError */
+export async function openRecordedEvents({
+  recording,
+  open,
+}: Pick<RecordingMaterial, 'recording' | 'open'>): Promise<EventSource> {
+  return (await openTrace(recording.directory, open)).source;
 }
 
-/** Reads a recording's snapshots and makes the first pass over its trace. @throws InputError */
+export interface MaterialLimits {
+  /** whether a trace that ends too early is taken as far as it goes */
+  readonly takesCut: boolean;
+  /** largest machine that the snapshots may declare */
+  readonly max_machine_pages: number;
+}
+
+/**
+ * Reads a recording's snapshots and makes the first pass over its trace.
+ *
+ * @param open  how to read the trace; a trace that ends too early is taken as far as it goes unless `strict`
+ * @throws InputError
+ */
 export async function readRecordingMaterial(
   recording: Recording,
+  open: OpenOptions,
+  limits: MaterialLimits,
   onProgress?: (events: number) => void,
 ): Promise<RecordingMaterial> {
   const before = await readSnapshot(recording.before);
   const after = await readSnapshot(recording.after);
-  const dumps =
-    recording.state === undefined
-      ? []
-      : await readStateDumps(await openInput(recording.state), {
-          hasCma: recording.kernel.generation === '7.2',
-        });
+  const dumps = recording.state === undefined ? [] : await readDumps(recording, recording.state);
   const dump_before = dumps.find((dump) => dump.when === 'before');
   const spec = machineOf(recording, before, dump_before);
+  const tooLarge = machineSizeProblem(spec, limits.max_machine_pages);
+  if (tooLarge !== undefined) throw new InputError({ file: recording.directory, ...tooLarge });
   const kpageflags = await readPageClasses(recording.before);
   const end = spec.zones.reduce((most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages), 0);
   const scan = new TraceScan(end);
-  const reader = await openRecordedEvents(recording);
+  const reader = new Forgiving(await openRecordedEvents({ recording, open }), !limits.takesCut);
   for await (const batch of reader.batches()) {
     scan.add(batch);
     onProgress?.(scan.events);
   }
   return {
     recording,
+    open,
     before,
     after,
     kpageflags,
@@ -81,6 +100,11 @@ export async function readRecordingMaterial(
     spec,
     scan,
   };
+}
+
+async function readDumps(recording: Recording, path: string): Promise<StateDump[]> {
+  const { readStateDumps } = await import('../../trace/oracle/oracle-run.js');
+  return readStateDumps(await openInput(path), { hasCma: recording.kernel.generation === '7.2' });
 }
 
 function machineOf(recording: Recording, before: Snapshot, dump: StateDump | undefined): MachineSpec {

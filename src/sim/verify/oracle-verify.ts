@@ -16,6 +16,7 @@ import { openInput } from '../../trace/bytes/open-input.js';
 import { gfpDialect } from '../../trace/gfp-text.js';
 import { InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
+import type { TraceLimits } from '../../trace/limits.js';
 import type { StateDump } from '../../trace/oracle/oracle-dump.js';
 import {
   type OracleAlloc,
@@ -25,7 +26,7 @@ import {
   type OracleZonelist,
   readOracleRun,
 } from '../../trace/oracle/oracle-run.js';
-import { TracefsReader } from '../../trace/text/reader.js';
+import { TextReader } from '../../trace/text/reader.js';
 import { exactFromDump, machineFromDump } from '../start-state/from-dump.js';
 import { EventLog } from './event-log.js';
 import { compareStates } from './state-comparison.js';
@@ -214,12 +215,13 @@ export async function verifyOracleRun(
   path: string,
   policyFor: (release: string) => Promise<Policy>,
   check: boolean,
+  limits?: TraceLimits,
   onProgress?: (operations: number) => void,
 ): Promise<OracleVerdict> {
   let replay: OracleReplay | undefined;
   let header: OracleRunHeader | undefined;
   const zonelists: OracleZonelist[] = [];
-  for await (const item of readOracleRun(await openInput(path))) {
+  for await (const item of readOracleRun(await openInput(path, limits))) {
     if (item.t === 'run') header = item;
     else if (item.t === 'zonelist') zonelists.push(item);
     if (header === undefined) continue;
@@ -243,9 +245,9 @@ export async function verifyOracleRun(
 
 /** The recorder kept the tracepoints of some runs beside them: NAME.events.txt.xz for NAME.jsonl.xz. */
 async function compareEvents(path: string, replay: OracleReplay): Promise<void> {
-  const beside = path.replace(/\.jsonl(\.xz|\.gz)?$/, '.events.txt$1');
+  const beside = path.replace(/\.jsonl(\.xz|\.gz|\.zst)?$/, '.events.txt$1');
   if (beside === path || !(await exists(beside))) return;
-  const reader = new TracefsReader(await openInput(beside), {
+  const reader = new TextReader(await openInput(beside), {
     kernel: guessKernel(replay.header.release).generation,
   });
   let recorded = 0;

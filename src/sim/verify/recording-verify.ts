@@ -15,6 +15,7 @@ import type {
   VerifyRecording,
 } from '../../report/verify-result.js';
 import type { Recording } from '../../trace/recording/recording.js';
+import type { OpenOptions } from '../../trace/source.js';
 import { SimBackground } from '../background.js';
 import { FreeRunningReplay } from '../free-running.js';
 import { Notes } from '../notes.js';
@@ -60,9 +61,15 @@ export async function verifyRecording(
   recording: Recording,
   policy: Policy,
   check: boolean,
+  reading: { readonly open: OpenOptions; readonly max_machine_pages: number },
   onProgress?: (events: number) => void,
 ): Promise<RecordingVerdict> {
-  const material = await readRecordingMaterial(recording, onProgress);
+  const material = await readRecordingMaterial(
+    recording,
+    reading.open,
+    { takesCut: false, max_machine_pages: reading.max_machine_pages },
+    onProgress,
+  );
   const pinned = await replayPinned(material, policy, check, onProgress);
   const free = await replayFree(material, policy, check, onProgress);
   const { replay, notes } = pinned;
@@ -169,7 +176,7 @@ async function replayPinned(
     after_pagetypeinfo: [],
     checkpoints: [],
   };
-  const reader = await openRecordedEvents(material.recording);
+  const reader = await openRecordedEvents(material);
   for await (const batch of reader.batches()) {
     replay.replay(batch);
     onProgress?.(replay.event);
@@ -244,7 +251,7 @@ async function replayFree(
     if (AFTER_MARK.test(name)) take();
   };
   let events = 0;
-  const reader = await openRecordedEvents(material.recording);
+  const reader = await openRecordedEvents(material);
   for await (const batch of reader.batches()) {
     replay.replay(batch);
     events += batch.length;

@@ -9,7 +9,9 @@ import type { VerifyResult } from '../../report/verify-result.js';
 import { fromSystemError, InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
 import { isDirectory, openRecording } from '../../trace/recording/recording.js';
+import type { OpenOptions } from '../../trace/source.js';
 import { digestInput } from '../input-digest.js';
+import { DEFAULT_MAX_MACHINE_PAGES } from '../machine-limit.js';
 import { Stopwatch } from '../stopwatch.js';
 import { verifyOracleRun } from './oracle-verify.js';
 import { verifyRecording } from './recording-verify.js';
@@ -20,13 +22,16 @@ export interface VerifyRequest {
   readonly policy: ResolvedPolicy | undefined;
   readonly overrides: readonly string[];
   readonly check: boolean;
+  readonly open?: OpenOptions;
+  /** largest machine that the input may declare; 4 TiB by default */
+  readonly max_machine_pages?: number | undefined;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
 }
 
 /** @throws InputError if the input is neither, UsageError for a policy that does not exist */
 export async function verifyInput(request: VerifyRequest): Promise<VerifyResult> {
   if (await isDirectory(request.input)) return verifyDirectory(request);
-  if (/\.jsonl(\.xz|\.gz)?$/.test(request.input)) return verifyScriptedRun(request);
+  if (/\.jsonl(?:\.xz|\.gz|\.zst)?$/.test(request.input)) return verifyScriptedRun(request);
   // A path that is mistyped is no file of the wrong kind.
   await access(request.input).catch((error: unknown) => {
     throw fromSystemError(error, request.input);
@@ -59,6 +64,7 @@ async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> 
       return policy.policy;
     },
     request.check,
+    request.open?.limits,
     progressOf(request),
   );
   const { header, compared, matched } = verdict;
@@ -88,7 +94,13 @@ async function verifyDirectory(request: VerifyRequest): Promise<VerifyResult> {
   const recording = await openRecording(request.input);
   const { kernel } = recording;
   const policy = await policyFor(request, kernel.release);
-  const verdict = await verifyRecording(recording, policy.policy, request.check, progressOf(request));
+  const verdict = await verifyRecording(
+    recording,
+    policy.policy,
+    request.check,
+    { open: request.open ?? {}, max_machine_pages: request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES },
+    progressOf(request),
+  );
   const { compared, matched } = verdict;
   const missing = recording.missing.map((name) => ({
     name: 'missing',

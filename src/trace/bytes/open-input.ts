@@ -1,32 +1,90 @@
 /**
  * Opens what the user named, a path or `-` for standard input, as a stream of plain bytes.
  *
- * Compression is told by the first bytes, never by the name.
+ * Compression is told by the first bytes, never by the name. What is packed inside packed data stays packed.
  */
-import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, fstatSync } from 'node:fs';
 import { fromSystemError, InputError } from '../input-error.js';
+import { DEFAULT_LIMITS, type TraceLimits } from '../limits.js';
+import { InflationGuard, type PackedMeter } from './inflation-guard.js';
 
-export type Compression = 'none' | 'gzip' | 'xz';
+export type Compression = 'none' | 'gzip' | 'xz' | 'zstd';
 
 /** Plain bytes of one input, to be read once. */
 export interface ByteInput {
   /** as errors should call it */
   readonly name: string;
   readonly compression: Compression;
-  /** The decompressed bytes. Cut or damaged compressed data is delivered as far as it goes, then throws InputError. */
+  /**
+   * The decompressed bytes. Cut or damaged compressed data is delivered as far as it goes, then throws InputError; if
+   * it is cut, that has `isCut`.
+   */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 const READ_BYTES = 1 << 20;
-/** Enough for every magic number. */
-const MAGIC_BYTES = 6;
+const STDIN = '-';
+const STDIN_FD = 0;
+
+type Unpacker = (
+  packed: AsyncIterable<Uint8Array>,
+  file: string,
+  meter: PackedMeter,
+) => AsyncGenerator<Uint8Array>;
+
+/** A way of packing. The unpackers are loaded when they are needed. */
+interface Packing {
+  readonly compression: Compression;
+  readonly magic: Uint8Array;
+  /** bits of the magic's bytes that do not count */
+  readonly freeBits: number;
+  readonly load: () => Promise<Unpacker>;
+}
+
+const loadZstd = async () => (await import('./zstd-chunks.js')).zstdChunks;
+
+const PACKINGS: readonly Packing[] = [
+  {
+    compression: 'gzip',
+    magic: Uint8Array.of(0x1f, 0x8b),
+    freeBits: 0,
+    load: async () => (await import('./gunzip-chunks.js')).gunzipChunks,
+  },
+  {
+    compression: 'xz',
+    magic: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00),
+    freeBits: 0,
+    load: async () => (await import('./xz-chunks.js')).xzChunks,
+  },
+  { compression: 'zstd', magic: Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), freeBits: 0, load: loadZstd },
+  // A skippable frame: parallel packers begin with one.
+  { compression: 'zstd', magic: Uint8Array.of(0x50, 0x2a, 0x4d, 0x18), freeBits: 0x0f, load: loadZstd },
+];
+const MAGIC_BYTES = Math.max(...PACKINGS.map(({ magic }) => magic.length));
+
+/** True if `head` begins with the magic, or is all of it that was left before it was cut. */
+function hasMagic(head: Uint8Array, { magic, freeBits }: Packing): boolean {
+  const known = head.subarray(0, magic.length);
+  if (!known.every((byte, i) => ((byte ^ (magic[i] as number)) & ~(i === 0 ? freeBits : 0)) === 0))
+    return false;
+  // Text may begin like a magic, too; none of them is text as a whole.
+  return known.length === magic.length || known.some((byte) => byte < 0x09 || byte > 0x7e || byte === 0x1f);
+}
 
 async function* rawChunks(path: string): AsyncGenerator<Uint8Array> {
-  const stream = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: READ_BYTES });
   try {
+    // A directory as standard input would look like an empty file.
+    if (path === STDIN && fstatSync(STDIN_FD).isDirectory()) {
+      throw new InputError({ file: path, expectation: 'is a directory', remedy: 'give a file' });
+    }
+    const stream = path === STDIN ? process.stdin : createReadStream(path, { highWaterMark: READ_BYTES });
     for await (const chunk of stream)
       yield typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer);
   } catch (error) {
+    if (error instanceof TypeError && path.includes('\0')) {
+      throw new InputError({ file: path, expectation: 'holds a NUL byte, which no path does' });
+    }
     throw fromSystemError(error, path);
   }
 }
@@ -52,41 +110,52 @@ async function peek(
   return { head, chunks: chunks() };
 }
 
-function startsWith(head: Uint8Array, magic: readonly number[]): boolean {
-  return head.length >= magic.length && magic.every((byte, i) => head[i] === byte);
-}
-
 /** Plain bytes out of `source`, whatever it is packed in. For tests and for inputs that are no files. */
-export async function openChunks(source: AsyncIterable<Uint8Array>, name: string): Promise<ByteInput> {
+export async function openChunks(
+  source: AsyncIterable<Uint8Array>,
+  name: string,
+  limits: TraceLimits = DEFAULT_LIMITS,
+): Promise<ByteInput> {
   async function* own(): AsyncGenerator<Uint8Array> {
     yield* source;
   }
   const { head, chunks } = await peek(own(), MAGIC_BYTES);
-  if (startsWith(head, [0x1f, 0x8b])) {
-    const { gunzipChunks } = await import('./gunzip-chunks.js');
-    return { name, compression: 'gzip', chunks: gunzipChunks(chunks, name) };
-  }
-  if (startsWith(head, [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])) {
-    const { xzChunks } = await import('./xz-chunks.js');
-    return { name, compression: 'xz', chunks: xzChunks(chunks, name) };
-  }
-  if (startsWith(head, [0x28, 0xb5, 0x2f, 0xfd])) {
-    throw new InputError({
-      file: name,
-      expectation: 'is zstd-compressed, which is not yet supported',
-      remedy: 'unpack it with zstd -dc and give - to read standard input',
-    });
-  }
-  return { name, compression: 'none', chunks };
+  const packing = head.length === 0 ? undefined : PACKINGS.find((known) => hasMagic(head, known));
+  if (packing === undefined) return { name, compression: 'none', chunks };
+  const unpack = await packing.load();
+  const guard = new InflationGuard(name, limits);
+  return { name, compression: packing.compression, chunks: guard.watch(unpack(chunks, name, guard)) };
+}
+
+/** What was read of an input as it is stored, once its chunks have ended. */
+export interface Digest {
+  /** lower-case hex; empty if not all was read */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface OpenedInput extends ByteInput {
+  readonly digest: () => Digest;
 }
 
 /**
  * Opens a path or `-`.
  *
- * @throws InputError  if it cannot be read, or is packed in a way that is not supported
+ * @throws InputError  if it cannot be read
  */
-export async function openInput(path: string): Promise<ByteInput> {
-  return openChunks(rawChunks(path), path);
+export async function openInput(path: string, limits: TraceLimits = DEFAULT_LIMITS): Promise<OpenedInput> {
+  const hash = createHash('sha256');
+  let digest: Digest = { sha256: '', bytes: 0 };
+  async function* digested(): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
+    for await (const chunk of rawChunks(path)) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      yield chunk;
+    }
+    digest = { sha256: hash.digest('hex'), bytes };
+  }
+  return { ...(await openChunks(digested(), path, limits)), digest: () => digest };
 }
 
 /**
@@ -114,8 +183,12 @@ export async function peekInput(
 }
 
 /** All bytes of a small input, e.g. a /proc file. Larger than `maxBytes` is an InputError. */
-export async function readWholeInput(path: string, maxBytes = 64 << 20): Promise<Buffer> {
-  const input = await openInput(path);
+export async function readWholeInput(
+  path: string,
+  maxBytes = 64 << 20,
+  limits: TraceLimits = DEFAULT_LIMITS,
+): Promise<Buffer> {
+  const input = await openInput(path, limits);
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of input.chunks) {

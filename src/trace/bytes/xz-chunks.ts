@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module';
 import { ReadableStream } from 'node:stream/web';
 import { InputError } from '../input-error.js';
+import type { PackedMeter } from './inflation-guard.js';
 
 type XzModule = typeof import('xz-decompress');
 
@@ -42,9 +43,10 @@ const DECODER_ERRORS: readonly string[] = [
 
 const FORMAT_ERROR = 5;
 
-function decoderError(error: unknown, file: string, hasOutput: boolean): InputError {
+function decoderError(error: unknown, file: string): InputError {
   const code = Number(/error code (\d+)/.exec(error instanceof Error ? error.message : '')?.[1] ?? 7);
-  if (code === FORMAT_ERROR && hasOutput) {
+  // Whoever calls has seen the first stream's magic.
+  if (code === FORMAT_ERROR) {
     return new InputError({ file, expectation: 'has other data behind its xz data', remedy: 'cut it off' });
   }
   return new InputError({
@@ -54,19 +56,19 @@ function decoderError(error: unknown, file: string, hasOutput: boolean): InputEr
   });
 }
 
-/** Larger input pieces would only be cut up again by the decoder. */
-const PIECE_BYTES = 1 << 16;
+/** What the piece with a damaged place held before it is lost with it, so pieces are as small as speed allows. */
+const PIECE_BYTES = 1 << 11;
 
-/** The decompressed bytes of `compressed`; after the last good byte an InputError if the data is cut or damaged. */
+/** The decompressed bytes of `compressed`, which begins as xz does; after the last good byte an InputError if the data is cut or damaged. */
 export async function* xzChunks(
   compressed: AsyncIterable<Uint8Array>,
   file: string,
+  meter: PackedMeter = { packedBytes: 0 },
 ): AsyncGenerator<Uint8Array> {
   const input = compressed[Symbol.asyncIterator]();
   let rest: Uint8Array = new Uint8Array(0);
   let sourceEnded = false;
   let sourceError: unknown;
-  let hasOutput = false;
   const nextPiece = async (): Promise<Uint8Array | undefined> => {
     while (rest.length === 0 && !sourceEnded) {
       const next = await input.next();
@@ -76,6 +78,7 @@ export async function* xzChunks(
     if (rest.length === 0) return undefined;
     const piece = rest.subarray(0, PIECE_BYTES);
     rest = rest.subarray(piece.length);
+    meter.packedBytes += piece.length;
     return piece;
   };
 
@@ -112,7 +115,6 @@ export async function* xzChunks(
           const { done, value } = await reader.read();
           if (done) break;
           if (value.length === 0) continue;
-          hasOutput = true;
           yield value;
         }
         finished = true;
@@ -124,9 +126,10 @@ export async function* xzChunks(
             file,
             expectation: 'ends in the middle of its xz data',
             remedy: 'copy or record it again',
+            isCut: true,
           });
         }
-        throw decoderError(error, file, hasOutput);
+        throw decoderError(error, file);
       } finally {
         // The package fails when it is cancelled with its last output still waiting; all is released then anyway.
         if (!finished) await reader.cancel().catch(() => {});

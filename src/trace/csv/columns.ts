@@ -14,8 +14,8 @@
  * | `pfn` | | hex (0x…) or decimal: what the recorded kernel handed out |
  * | `memcg` | / | cgroup path; `/` and an empty cell are number 0 of the memcg strings |
  * | `site` | | call site |
- * | `cache` | | kmem_cache name |
- * | `size` | | bytes, for kmalloc |
+ * | `cache` | | kmem_cache name; kernels before 6.1 do not trace it: then `cache_alloc` gives the `size` |
+ * | `size` | | bytes, for kmalloc and cache_alloc |
  * | `depth`, `at` | 0, any | nesting |
  * | `arg` | | `key=value` pairs joined by `;`. `failed=1`: the recorded allocation failed |
  */
@@ -41,6 +41,41 @@ export const CSV_COLUMNS = [
   'arg',
 ] as const;
 export type CsvColumn = (typeof CSV_COLUMNS)[number];
+
+/** A column's number: its place in CSV_COLUMNS. */
+export const Column = {
+  ts: 0,
+  cpu: 1,
+  ctx: 2,
+  op: 3,
+  id: 4,
+  order: 5,
+  gfp: 6,
+  node: 7,
+  pfn: 8,
+  memcg: 9,
+  site: 10,
+  cache: 11,
+  size: 12,
+  depth: 13,
+  at: 14,
+  arg: 15,
+} as const satisfies Readonly<Record<CsvColumn, number>>;
+
+/** Largest value of each column of plain decimal numbers; `node` and `pfn` have forms of their own. */
+export const MAX_OF_COLUMN: ReadonlyMap<number, number> = new Map<number, number>([
+  [Column.ts, Number.MAX_SAFE_INTEGER],
+  [Column.cpu, 8191],
+  [Column.order, 10],
+  [Column.size, 0xffff_ffff],
+  [Column.depth, 255],
+]);
+export const MAX_CPU = 8191;
+export const MAX_NODE = 1023;
+/** One less than the number that stands for "no PFN". */
+export const MAX_PFN = 0xffff_fffe;
+/** Longest text of one cell. */
+export const MAX_TEXT = 4096;
 
 /** The ops that a row may have; observations of the recorded kernel have no CSV form. */
 export const CSV_OPS: readonly string[] = OP_NAMES.slice(0, FIRST_OBSERVATION);
@@ -82,7 +117,9 @@ export const NEEDS_ID = opSet(
   Op.contig_free,
 );
 export const NEEDS_SIZE = opSet(Op.kmalloc, Op.kmalloc_nolock);
-export const NEEDS_CACHE = opSet(Op.cache_create, Op.cache_destroy, Op.cache_alloc, Op.cache_free);
+export const NEEDS_CACHE = opSet(Op.cache_create, Op.cache_destroy);
+/** Old kernels trace an object of a cache without the cache's name: its size will do. */
+export const NEEDS_CACHE_OR_SIZE = opSet(Op.cache_alloc);
 export const NEEDS_MEMCG = opSet(Op.memcg_create, Op.memcg_offline, Op.memcg_remove);
 
 /** Whether an `arg` says that the recorded allocation failed. */

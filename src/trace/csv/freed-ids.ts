@@ -1,21 +1,32 @@
-import { NO_ORDER } from '../event-batch.js';
-
-const FIRST_CAPACITY = 1 << 10;
-
 /**
  * Ids whose object has been freed, and where: a trace that frees one again is wrong, because an id names one live object.
  * A free of an id that nothing allocated is none of its business, nor is one of a part of the object.
+ *
+ * An object of a cache whose id is an address was recorded: it may come free twice, as bulk calls allocate without an
+ * event for each object.
  */
-export class FreedIds {
-  /** by id: line of the row that freed it; 0 while it lives, or if it was never seen */
-  #lines = new Float64Array(FIRST_CAPACITY);
-  /** by id: order as allocated, plus 1; 0 if no row allocated it */
-  #orders = new Uint8Array(FIRST_CAPACITY);
+import { NO_ORDER } from '../event-batch.js';
+import type { StringTable } from '../string-table.js';
 
+const FIRST_CAPACITY = 1 << 10;
+const ADDRESS = /^0x[\da-f]+$/;
+/** Room for an order plus 1 below the line in a state; lines up to 2^49 fit above it. */
+const ORDERS = 16;
+
+export class FreedIds {
+  /**
+   * By id: the line of the row that freed it (0 while it lives, or if it was never seen) times ORDERS, plus its order
+   * as allocated plus 1 (0 if no row allocated it). One number, as ids are far apart in memory.
+   */
+  #states = new Float64Array(FIRST_CAPACITY);
+
+  /** @param recorded  for objects of caches: the texts of the ids */
+  constructor(readonly recorded?: StringTable) {}
+
+  /** @param order  0 to 10 */
   allocated(id: number, order: number): void {
-    this.#reserve(id);
-    this.#lines[id] = 0;
-    this.#orders[id] = order + 1;
+    if (id >= this.#states.length) this.#reserve(id);
+    this.#states[id] = order + 1;
   }
 
   /**
@@ -23,21 +34,22 @@ export class FreedIds {
    * @returns line of the row that has freed the object already, 0 if none has
    */
   freed(id: number, order: number, line: number): number {
-    this.#reserve(id);
-    const before = this.#lines[id]!;
-    const allocated = this.#orders[id]! - 1;
-    if (before === 0 && allocated >= 0 && (order === NO_ORDER || order === allocated)) this.#lines[id] = line;
-    return before;
+    if (id >= this.#states.length) this.#reserve(id);
+    const state = this.#states[id];
+    if (state >= ORDERS) return this.#isAddress(id) ? 0 : Math.floor(state / ORDERS);
+    const allocated = state - 1;
+    if (allocated >= 0 && (order === NO_ORDER || order === allocated))
+      this.#states[id] = line * ORDERS + state;
+    return 0;
+  }
+
+  #isAddress(id: number): boolean {
+    return this.recorded !== undefined && ADDRESS.test(this.recorded.get(id));
   }
 
   #reserve(id: number): void {
-    if (id < this.#lines.length) return;
-    const capacity = Math.max(id + 1, this.#lines.length * 2);
-    const lines = new Float64Array(capacity);
-    const orders = new Uint8Array(capacity);
-    lines.set(this.#lines);
-    orders.set(this.#orders);
-    this.#lines = lines;
-    this.#orders = orders;
+    const states = new Float64Array(Math.max(id + 1, this.#states.length * 2));
+    states.set(this.#states);
+    this.#states = states;
   }
 }

@@ -1,33 +1,41 @@
 /**
- * Reads version 1 of the trace CSV.
+ * Reads version 1 of the trace CSV (docs/formats-csv.md).
  *
- * The parser library cuts bytes into cells; csv-rows.ts makes events of them. Mistakes are told with line and column.
+ * There are two ways from bytes to events. The scanner reads plain rows in place; what it does not accept goes, row by
+ * row, the strict way: csv-parse cuts the row into cells, rows.ts checks them and tells what is wrong with them. Both
+ * end in the same RowEvents, so that it makes no difference, except in time, which way a row took. Lines are counted
+ * here, by their LF: errors name the line in which the row begins.
  */
-import { CsvError, type Options, Parser } from 'csv-parse';
+import { CsvError } from 'csv-parse';
 import type { ByteInput } from '../bytes/open-input.js';
-import { BATCH_EVENTS, EventBatch, type EventSource, OP_NAMES } from '../event-batch.js';
-import { contextTotals } from '../event-totals.js';
-import { type GfpDialect, gfpDialect } from '../gfp-text.js';
-import { InputError, InputErrors } from '../input-error.js';
-import type { KernelGeneration } from '../kernel-generation.js';
+import { BATCH_EVENTS, EventBatch, type EventSource } from '../event-batch.js';
+import { EventTotals } from '../event-totals.js';
+import { gfpDialect } from '../gfp-text.js';
+import { InputError, InputErrors, type InputProblem } from '../input-error.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import type { ReaderOptions } from '../reader-options.js';
 import { createTraceStrings, type TraceStrings } from '../string-table.js';
-
+import { CellCutter, describeCsvError } from './cell-cutter.js';
+import { Column, type CsvColumn } from './columns.js';
+import { LineBlocks, withoutMark } from './line-blocks.js';
+import { RowEvents } from './row-events.js';
 import { CsvRows } from './rows.js';
-import { parseHeader } from './schema.js';
+import { CsvScanner } from './scanner.js';
+import { parseHeader, type WordChecks, wordChecks } from './schema.js';
 
-export interface CsvOptions {
-  /** whose gfp words the file uses; 6.18 by default */
-  readonly kernel?: KernelGeneration | undefined;
+/** `strict` changes nothing: a row that is not understood fails anyway. */
+export interface CsvOptions extends ReaderOptions {
   /** errors collected before reading stops; 1 by default: the first one is thrown at once */
   readonly maxErrors?: number | undefined;
   /** leave invalid rows out, and count them, instead of failing */
   readonly skipInvalid?: boolean | undefined;
-  /** longest row */
-  readonly maxRecordBytes?: number | undefined;
-  readonly batchEvents?: number | undefined;
+  /** false: every row goes the strict way. The result is the same; for tests and benches. */
+  readonly scanner?: boolean | undefined;
 }
 
 export interface CsvReport {
+  /** columns of the file, in its order */
+  readonly columns: readonly CsvColumn[];
   /** line of the last row */
   readonly lines: number;
   /** rows read, the invalid ones included, the header not */
@@ -45,193 +53,213 @@ export interface CsvReport {
   readonly invalid_examples: readonly string[];
 }
 
-const MAX_RECORD_BYTES = 1 << 17;
 const INVALID_EXAMPLES = 20;
-
-/**
- * Hands rows over as they are cut, with the parser's line count still at the row. Rows that went through the stream's
- * queue would have lost it.
- */
-class RowParser extends Parser {
-  constructor(
-    options: Options,
-    readonly onRow: (row: string[], line: number) => void,
-  ) {
-    super(options);
-  }
-
-  override push(row: unknown): boolean {
-    if (row === null) return super.push(null);
-    this.onRow(row as string[], this.info.lines);
-    return true;
-  }
-}
+const LF = 0x0a;
+const CR = 0x0d;
+const LONE_CR = /\r(?!\n)/;
 
 /** An EventSource over a trace CSV. `report()` is complete when batches() has ended. */
 export class CsvReader implements EventSource {
-  readonly strings: TraceStrings = createTraceStrings();
+  readonly strings: TraceStrings;
   readonly #input: ByteInput;
-  readonly #dialect: GfpDialect;
   readonly #maxErrors: number;
   readonly #skipInvalid: boolean;
+  readonly #useScanner: boolean;
   readonly #capacity: number;
-  readonly #maxRecordBytes: number;
-  readonly #full: EventBatch[] = [];
+  readonly #recordBytes: number;
+  readonly #words: WordChecks;
+  readonly #events: RowEvents;
+  readonly #cutter = new CellCutter();
+  readonly #totals = new EventTotals();
   readonly #spare: EventBatch[] = [];
   #batch: EventBatch;
-  #csvRows: CsvRows | undefined;
-  #line = 0;
-  #rows = 0;
-  #emitted = 0;
+  #full: EventBatch | undefined;
+  #columns: readonly CsvColumn[] = [];
+  #rows: CsvRows | undefined;
+  #scanner: CsvScanner | undefined;
+  /** line of the next byte */
+  #line = 1;
+  /** first line and bytes of the row that the cutter has not ended yet */
+  #openLine = 0;
+  #openBytes = 0;
   #invalid = 0;
   #errors: InputError[] = [];
   #examples: string[] = [];
   #stopped = false;
   #started = false;
+
   constructor(input: ByteInput, options: CsvOptions = {}) {
+    const limits = options.limits ?? DEFAULT_LIMITS;
+    const dialect = gfpDialect(options.kernel ?? '6.18');
+    this.strings = options.strings ?? createTraceStrings(limits, input.name);
     this.#input = input;
-    this.#dialect = gfpDialect(options.kernel ?? '6.18');
     this.#maxErrors = Math.max(1, options.maxErrors ?? 1);
     this.#skipInvalid = options.skipInvalid ?? false;
+    this.#useScanner = options.scanner ?? true;
     this.#capacity = options.batchEvents ?? BATCH_EVENTS;
-    this.#maxRecordBytes = options.maxRecordBytes ?? MAX_RECORD_BYTES;
+    this.#recordBytes = limits.record_bytes;
+    this.#words = wordChecks(dialect);
+    this.#events = new RowEvents(this.strings, dialect.parse('GFP_KERNEL').bits);
     this.#batch = new EventBatch(this.strings, this.#capacity);
   }
 
   /**
    * The events in the order of the rows. Can be called once.
    *
-   * @throws InputError   the first mistake (maxErrors 1), or one after which reading cannot go on
+   * @throws InputError   the first mistake (maxErrors 1), or one after which reading cannot go on; with `isCut` set,
+   *                      after all events, if the input ends in the middle of a row
    * @throws InputErrors  all mistakes, at most `maxErrors`
    */
   async *batches(): AsyncGenerator<EventBatch> {
     if (this.#started) throw new Error('a trace can be read once');
     this.#started = true;
-    const parser = new RowParser(
-      {
-        bom: true,
-        columns: false,
-        comment: '#',
-        comment_no_infix: true,
-        max_record_size: this.#maxRecordBytes,
-        record_delimiter: ['\r\n', '\n'],
-        // Rows of the wrong length are told by this reader, with the header's length and the line.
-        relax_column_count: true,
-        skip_empty_lines: true,
-      },
-      (row, line) => this.#takeRow(row, line),
-    );
-    // Errors come through the callbacks below; without a listener the stream would throw them a second time.
-    parser.on('error', () => {});
-    parser.resume();
     let failure: { readonly error: unknown } | undefined;
-    let isFirst = true;
+    const lines = new LineBlocks();
     try {
-      for await (const chunk of this.#input.chunks) {
-        if (isFirst) this.#rejectUtf16(chunk);
-        isFirst = false;
-        await new Promise<void>((resolve, reject) => {
-          parser.write(chunk, (error) => (error ? reject(error) : resolve()));
-        });
+      for await (const chunk of withoutMark(this.#input)) {
+        for (const block of lines.add(chunk)) {
+          for (let at = 0; at < block.length && !this.#stopped; ) {
+            at = this.#advance(block, at);
+            // A yield* awaits also where there is nothing to yield, and rows of the strict way come one by one.
+            if (this.#full !== undefined) yield* this.#takeFull();
+          }
+        }
         if (this.#stopped) break;
-        yield* this.#take();
+        // One more than allowed may be the CR of the line end.
+        if (lines.restBytes > this.#recordBytes + 1) this.#refuseLength(lines.rest);
       }
-      if (!this.#stopped) {
-        await new Promise<void>((resolve, reject) => {
-          parser.once('end', resolve);
-          parser.once('error', reject);
-          parser.end();
-        });
-      }
+      if (!this.#stopped) this.#finish(lines.rest);
     } catch (error) {
-      failure = { error: error instanceof CsvError ? this.#csvError(error) : error };
-    } finally {
-      parser.destroy();
+      failure = { error };
     }
-    if (failure === undefined && this.#csvRows === undefined && this.#errors.length === 0) {
-      failure = {
-        error: new InputError({
-          file: this.#input.name,
-          expectation: 'is empty',
-          remedy: 'the first row names the columns',
-        }),
-      };
-    }
+    this.#totals.add(this.#batch);
+    const isCut = failure?.error instanceof InputError && failure.error.isCut;
     if (failure !== undefined) {
       // Collected mistakes come first: they stand before the point at which reading ended.
       if (failure.error instanceof InputError && this.#errors.length > 0) this.#errors.push(failure.error);
-      else throw failure.error;
+      else if (!isCut) throw failure.error;
     }
-    if (this.#errors.length === 0 || !this.#stopped) {
-      if (this.#batch.length > 0) this.#full.push(this.#batch);
-      yield* this.#take();
-    }
+    yield* this.#takeFull();
+    if (!this.#stopped && this.#batch.length > 0) yield this.#batch;
     const first = this.#errors[0];
-    if (first === undefined) return;
+    if (first === undefined) {
+      if (failure !== undefined) throw failure.error;
+      return;
+    }
     if (this.#errors.length === 1 && this.#maxErrors === 1) throw first;
     throw new InputErrors(this.#errors, !this.#stopped);
   }
 
-  *#take(): Generator<EventBatch> {
-    for (let batch = this.#full.shift(); batch !== undefined; batch = this.#full.shift()) {
-      yield batch;
-      batch.length = 0;
-      this.#spare.push(batch);
+  *#takeFull(): Generator<EventBatch> {
+    const batch = this.#full;
+    if (batch === undefined) return;
+    this.#full = undefined;
+    yield batch;
+    batch.length = 0;
+    this.#spare.push(batch);
+  }
+
+  /** A batch is done as soon as it is full: an error behind it does not take it along. */
+  #endFullBatch(): void {
+    if (this.#batch.length < this.#capacity) return;
+    this.#totals.add(this.#batch);
+    this.#full = this.#batch;
+    this.#batch = this.#spare.pop() ?? new EventBatch(this.strings, this.#capacity);
+  }
+
+  /** Reads on at `from`, until the block or the batch ends, or one row that took the strict way. @returns where it is */
+  #advance(block: Uint8Array, from: number): number {
+    let at = from;
+    const scanner = this.#scanner;
+    if (scanner !== undefined && !this.#cutter.isOpen) {
+      scanner.line = this.#line;
+      at = scanner.scan(block, at, block.length, this.#batch);
+      this.#line = scanner.line;
+      this.#endFullBatch();
+      if (!scanner.isRefused || this.#full !== undefined) return at;
+    }
+    const end = block.indexOf(LF, at) + 1;
+    const row = this.#cutLine(block.subarray(at, end));
+    if (row !== undefined) this.#takeRow(row);
+    this.#line++;
+    return end;
+  }
+
+  /** One line the strict way, with its line end unless it is the input's last. @returns the row that ends with it */
+  #cutLine(line: Uint8Array): string[] | undefined {
+    if (!this.#cutter.isOpen) {
+      this.#openLine = this.#line;
+      this.#openBytes = 0;
+    }
+    this.#openBytes += line.length;
+    const hasLf = line.at(-1) === LF;
+    const lineEnd = (hasLf ? 1 : 0) + (line.at(hasLf ? -2 : -1) === CR ? 1 : 0);
+    if (this.#openBytes - lineEnd > this.#recordBytes) this.#refuseLength(line);
+    try {
+      return hasLf ? this.#cutter.cut(line) : this.#cutter.cutLast(line);
+    } catch (error) {
+      if (!(error instanceof CsvError)) throw error;
+      const [expectation, remedy] = describeCsvError(error);
+      throw this.#error({ line: this.#line, expectation, remedy });
     }
   }
 
-  #rejectUtf16(chunk: Uint8Array): void {
-    const mark = ((chunk[0] ?? 0) << 8) | (chunk[1] ?? 0);
-    if (mark === 0xfffe || mark === 0xfeff) {
-      throw new InputError({
-        file: this.#input.name,
-        expectation: 'is encoded in UTF-16',
-        remedy: 'save it as UTF-8',
+  /** The input has ended; `rest` stands behind its last line end. */
+  #finish(rest: Uint8Array): void {
+    if (rest.length > 0) {
+      const wasOpen = this.#cutter.isOpen;
+      const row = this.#cutLine(rest.at(-1) === CR ? rest.subarray(0, -1) : rest);
+      const cells = this.#rows?.header.cells;
+      const isShort = row !== undefined && cells !== undefined && row.length < cells;
+      // Texts hold no line ends: a quote that goes on behind one is a mistake, not a sign that the rest is missing.
+      const isCut = isShort || (this.#cutter.isOpen && !wasOpen && cells !== undefined);
+      if (isCut && !this.#skipInvalid) {
+        throw this.#error({
+          line: this.#openLine,
+          expectation: 'ends in the middle of a row',
+          remedy: 'all rows before it were read',
+          isCut: true,
+        });
+      }
+      if (row !== undefined) this.#takeRow(row);
+    }
+    if (this.#cutter.isOpen) {
+      const error = this.#error({
+        line: this.#openLine,
+        expectation: 'has a quoted field that never ends',
+        remedy: 'close the quote',
       });
+      if (!this.#skipInvalid || this.#rows === undefined) throw error;
+      this.#events.rowLine = this.#openLine;
+      this.#mistake(error);
+    } else if (this.#rows === undefined && this.#errors.length === 0) {
+      if (rest.includes(CR)) throw this.#lineEndError(1);
+      throw this.#error({ expectation: 'is empty', remedy: 'the first row names the columns' });
     }
   }
 
-  #csvError(error: CsvError): InputError {
-    const { lines } = error as CsvError & { readonly lines?: number };
-    const reasons: ReadonlyMap<string, readonly [string, string]> = new Map([
-      ['CSV_QUOTE_NOT_CLOSED', ['has a quoted field that never ends', 'close the quote']],
-      [
-        'CSV_INVALID_CLOSING_QUOTE',
-        ['has text behind a closing quote', 'double the quotes inside a quoted field'],
-      ],
-      ['INVALID_OPENING_QUOTE', ['has a quote inside an unquoted field', 'quote the whole field']],
-      [
-        'CSV_MAX_RECORD_SIZE',
-        [`has a row longer than ${this.#maxRecordBytes} characters`, 'is a quote not closed?'],
-      ],
-    ]);
-    const [expectation, remedy] = reasons.get(error.code) ?? [`is not CSV (${error.code})`, undefined];
-    return new InputError({ file: this.#input.name, line: lines ?? this.#line, expectation, remedy });
-  }
-
-  #takeRow(row: string[], line: number): void {
-    if (this.#stopped) return;
-    // The parser counts to the row's end; a quoted field may hold line ends.
-    let first = line;
-    for (const cell of row) if (cell.includes('\n')) first -= cell.split('\n').length - 1;
-    this.#line = first;
-    if (this.#csvRows === undefined) {
-      this.#takeHeader(row, first);
+  #takeRow(row: readonly string[]): void {
+    if (this.#rows === undefined) {
+      this.#takeHeader(row);
       return;
     }
-    this.#rows++;
-    if (this.#batch.length === this.#capacity) {
-      this.#full.push(this.#batch);
-      this.#batch = this.#spare.pop() ?? new EventBatch(this.strings, this.#capacity);
-    }
-    if (this.#csvRows.append(row, first, this.#batch)) this.#emitted++;
+    this.#rows.append(row, this.#openLine, this.#batch);
+    this.#endFullBatch();
   }
 
-  #takeHeader(row: readonly string[], line: number): void {
+  #takeHeader(row: readonly string[]): void {
     const file = this.#input.name;
+    const line = this.#openLine;
+    this.#events.rowLine = line;
     try {
-      const header = { file, columns: parseHeader(row, file, line), cells: row.length };
-      this.#csvRows = new CsvRows(header, this.strings, this.#dialect, (error) => this.#mistake(error));
+      if (row.some((cell) => LONE_CR.test(cell))) throw this.#lineEndError(line);
+      const columns = parseHeader(row, file, line);
+      const header = { file, columns, cells: row.length };
+      this.#columns = row as readonly CsvColumn[];
+      this.#rows = new CsvRows(header, this.#events, this.#words, (error) => this.#mistake(error));
+      if (!this.#useScanner) return;
+      const cells = this.#columns.map((name) => Column[name]);
+      this.#scanner = new CsvScanner(cells, this.#words, this.#events, this.#recordBytes);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       this.#errors.push(error);
@@ -247,24 +275,41 @@ export class CsvReader implements EventSource {
     if (this.#errors.length >= this.#maxErrors) this.#stopped = true;
   }
 
+  #error(problem: Omit<InputProblem, 'file'>): InputError {
+    return new InputError({ file: this.#input.name, ...problem });
+  }
+
+  #lineEndError(line: number): InputError {
+    return this.#error({
+      line,
+      expectation: 'has lines that end in CR alone',
+      remedy: `convert them, with tr "\\r" "\\n" for example`,
+    });
+  }
+
+  #refuseLength(line: Uint8Array): never {
+    if (this.#rows === undefined && LONE_CR.test(Buffer.from(line.subarray(0, -1)).toString('latin1')))
+      throw this.#lineEndError(this.#line);
+    throw this.#error({
+      line: this.#cutter.isOpen ? this.#openLine : this.#line,
+      expectation: `has a row longer than ${this.#recordBytes.toLocaleString('en-US')} bytes`,
+      remedy: 'is a quote not closed? if the row is right, raise --max-record',
+    });
+  }
+
   /** What was read so far, as plain data. */
   report(): CsvReport {
-    const rows = this.#csvRows;
-    const cpus: number[] = [];
-    rows?.cpus.forEach((seen, cpu) => {
-      if (seen === 1) cpus.push(cpu);
-    });
-    const byOp = OP_NAMES.map((name, op) => [name, rows?.opCounts[op] ?? 0] as const);
-    const isEmpty = rows === undefined || rows.firstTs < 0;
+    const { by_op, by_ctx, cpus, first_ts, last_ts } = this.#totals.report();
     return {
-      lines: this.#line,
-      rows: this.#rows,
-      emitted: this.#emitted,
-      by_op: Object.fromEntries(byOp.filter(([, count]) => count > 0)),
-      by_ctx: contextTotals(rows?.ctxCounts ?? new Float64Array(4)),
+      columns: this.#columns,
+      lines: this.#events.rowLine,
+      rows: this.#events.emitted + this.#invalid,
+      emitted: this.#events.emitted,
+      by_op,
+      by_ctx,
       cpus,
-      first_ts: isEmpty ? undefined : rows.firstTs,
-      last_ts: isEmpty ? undefined : rows.lastTs,
+      first_ts,
+      last_ts,
       invalid: this.#invalid,
       invalid_examples: this.#examples,
     };

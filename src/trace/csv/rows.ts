@@ -1,46 +1,28 @@
 /**
- * One row of a trace CSV to one event: every cell is checked, and the first that is wrong is told with its place.
- * Distinct strings are checked once. Nothing is coerced: `1.0`, `+1`, ` 1` and `1e3` are no numbers.
+ * The strict way from a row to an event: cells are strings, every one is checked, and the first that is wrong is told
+ * with its place. Nothing is coerced: `1.0`, `+1`, ` 1` and `1e3` are no numbers.
  */
 
-import { type EventBatch, EventFlag, NO_ORDER, NONE_U32, OP_NAMES } from '../event-batch.js';
-import type { GfpDialect } from '../gfp-text.js';
+import type { EventBatch } from '../event-batch.js';
 import { InputError } from '../input-error.js';
-import type { StringTable, TraceStrings } from '../string-table.js';
-import {
-  ASKS_MEMORY,
-  type CsvColumn,
-  FREES_OBJECT,
-  FREES_PAGES,
-  HAS_ORDER,
-  NEEDS_CACHE,
-  NEEDS_ID,
-  NEEDS_MEMCG,
-  NEEDS_SIZE,
-  saysFailed,
-} from './columns.js';
-import { FreedIds } from './freed-ids.js';
-import {
-  type Checked,
-  type ColumnIndexes,
-  cellColumn,
-  checkCtx,
-  checkGfp,
-  checkLockPoint,
-  checkOp,
-  checkText,
-} from './schema.js';
+import { Column, CSV_COLUMNS, type CsvColumn, MAX_NODE, MAX_OF_COLUMN, MAX_PFN } from './columns.js';
+import { unescapeFormula } from './formula.js';
+import { EMPTY, type RowEvents, RowProblem } from './row-events.js';
+import { type Checked, type ColumnIndexes, cellColumn, checkText, type WordChecks } from './schema.js';
 
-const DEFAULT_GAP_NS = 1000;
-const MAX_CPU = 8191;
-const MAX_NODE = 1023;
-const MAX_ORDER = 10;
-const MAX_DEPTH = 255;
-const MAX_U32 = 0xffff_ffff;
-/** Distinct texts whose verdict is remembered per column. */
-const REMEMBERED = 1 << 20;
-/** What a number's parser returns after telling that the cell is wrong; -1 is a node. */
-const WRONG = -2;
+/** Room for the texts of one row: five of the longest, in UTF-8. */
+const TEXT_BYTES = 1 << 16;
+/** Distinct words whose meaning is remembered per column. */
+const REMEMBERED = 1 << 12;
+
+/** Columns in the order in which their cells are checked; `op` first, as nothing is known about a row without one. */
+const NUMBERS: readonly (readonly [column: CsvColumn, expectation: string])[] = [
+  ['cpu', 'is not a CPU number'],
+  ['order', 'is not a page order'],
+  ['size', 'is not a number of bytes'],
+  ['depth', 'is not a nesting depth'],
+];
+const TEXTS: readonly CsvColumn[] = ['cache', 'memcg', 'site', 'arg', 'id'];
 
 /** A decimal number without sign, point or blanks; -1 if `text` is anything else or above 2^53. */
 function decimal(text: string): number {
@@ -63,35 +45,25 @@ export interface CsvHeader {
 }
 
 export class CsvRows {
-  row: readonly string[] = [];
-  line = 0;
-  /** first and last time stamp; the first is negative before the first event */
-  firstTs = -1;
-  lastTs = -DEFAULT_GAP_NS;
-  /** 1 for each CPU that has events */
-  readonly cpus = new Uint8Array(MAX_CPU + 1);
-  readonly opCounts = new Float64Array(OP_NAMES.length);
-  readonly ctxCounts = new Float64Array(4);
-  readonly #depths = new Uint8Array(MAX_CPU + 1);
-  readonly #known: Readonly<Record<'op' | 'ctx' | 'gfp' | 'at', Map<string, number>>> = {
-    op: new Map(),
-    ctx: new Map(),
-    gfp: new Map(),
-    at: new Map(),
-  };
-  readonly #failedArgs = new Set<number>();
-  /** of pages and of cache objects: ids are unique among live objects of a kind */
-  readonly #freedPages = new FreedIds();
-  readonly #freedObjects = new FreedIds();
-  readonly #kernelGfp: number;
+  #row: readonly string[] = [];
+  #line = 0;
+  readonly #known: ReadonlyMap<CsvColumn, Map<string, number>> = new Map(
+    CSV_COLUMNS.map((column) => [column, new Map<string, number>()]),
+  );
+  /** columns of text that the file has, in the order in which they are checked, and their cells */
+  readonly #textCells: readonly (readonly [column: CsvColumn, index: number])[];
+  readonly #texts = new Uint8Array(TEXT_BYTES);
+  readonly #textBuffer = Buffer.from(this.#texts.buffer);
 
   constructor(
     readonly header: CsvHeader,
-    readonly strings: TraceStrings,
-    readonly dialect: GfpDialect,
+    readonly events: RowEvents,
+    readonly words: WordChecks,
     readonly onMistake: (error: InputError) => void,
   ) {
-    this.#kernelGfp = dialect.parse('GFP_KERNEL').bits;
+    this.#textCells = TEXTS.map((column) => [column, header.columns[column]] as const).filter(
+      ([, index]) => index >= 0,
+    );
   }
 
   /**
@@ -101,8 +73,9 @@ export class CsvRows {
    * @returns false, after telling the mistake, if the row is invalid; the batch is as before
    */
   append(row: readonly string[], line: number, batch: EventBatch): boolean {
-    this.row = row;
-    this.line = line;
+    this.#row = row;
+    this.#line = line;
+    this.events.rowLine = line;
     if (row.length !== this.header.cells) {
       this.#tell(
         undefined,
@@ -114,12 +87,16 @@ export class CsvRows {
       );
       return false;
     }
-    return this.#event(batch);
+    if (!this.#takeNumbers() || !this.#takeTexts()) return false;
+    const problem = this.events.append(this.#texts, line, batch);
+    if (problem === RowProblem.none) return true;
+    this.#tellProblem(problem);
+    return false;
   }
 
   #cell(column: CsvColumn): string {
     const index = this.header.columns[column];
-    return index < 0 ? '' : (this.row[index] as string);
+    return index < 0 ? '' : (this.#row[index] as string);
   }
 
   /** Tells what is wrong with a cell of the row at hand. */
@@ -128,234 +105,169 @@ export class CsvRows {
     value: string | undefined,
     expectation: string,
     remedy?: string,
-  ): typeof WRONG {
+  ): false {
     const index = column === undefined ? -1 : this.header.columns[column];
     this.onMistake(
       new InputError({
         file: this.header.file,
-        line: this.line,
-        column: index < 0 ? undefined : cellColumn(this.row, index),
+        line: this.#line,
+        column: index < 0 ? undefined : cellColumn(this.#row, index),
         field: column,
         value,
         expectation,
         remedy,
       }),
     );
-    return WRONG;
-  }
-
-  /** The number that the cell's word stands for, `absent` where it is empty, WRONG after telling what is wrong with it. */
-  #word(column: 'op' | 'ctx' | 'gfp' | 'at', absent: number, check: (value: string) => Checked): number {
-    const value = this.#cell(column);
-    if (value === '') return absent;
-    const known = this.#known[column].get(value);
-    if (known !== undefined) return known;
-    const checked = check(value);
-    if ('problem' in checked) {
-      return this.#tell(column, value, checked.problem.expectation, checked.problem.remedy);
-    }
-    if (this.#known[column].size < REMEMBERED) this.#known[column].set(value, checked.number);
-    return checked.number;
-  }
-
-  /** Number of the cell's text in its table, WRONG after telling what is wrong with it. */
-  #text(column: CsvColumn, table: StringTable): number {
-    const value = this.#cell(column);
-    const known = table.find(value);
-    if (known !== undefined) return known;
-    const problem = checkText(value);
-    if (problem === undefined) return table.intern(value);
-    return this.#tell(column, value, problem.expectation, problem.remedy);
-  }
-
-  /** Number of the row's cell, `absent` where it is empty, WRONG after telling that it is not in range. */
-  #number(column: CsvColumn, absent: number, max: number, expectation: string): number {
-    const value = this.#cell(column);
-    if (value === '') return absent;
-    const number = decimal(value);
-    if (number >= 0 && number <= max) return number;
-    return this.#tell(column, value, expectation, `give 0 to ${max}`);
-  }
-
-  #time(): number {
-    const text = this.#cell('ts');
-    if (text === '') return this.lastTs + DEFAULT_GAP_NS;
-    const ts = decimal(text);
-    if (ts < 0) return this.#tell('ts', text, 'is not a time', 'give whole nanoseconds');
-    if (ts >= this.lastTs) return ts;
-    return this.#tell('ts', text, `is before the row above (${this.lastTs})`, 'sort the rows by ts');
-  }
-
-  #node(): number {
-    const text = this.#cell('node');
-    if (text === '' || text === '-1') return -1;
-    const node = decimal(text);
-    if (node >= 0 && node <= MAX_NODE) return node;
-    return this.#tell('node', text, 'is not a node', `give 0 to ${MAX_NODE}, or -1 for the local one`);
-  }
-
-  #pfn(): number {
-    const text = this.#cell('pfn');
-    if (text === '') return NONE_U32;
-    const pfn = /^0[xX][0-9a-fA-F]{1,8}$/.test(text) ? Number(text) : decimal(text);
-    if (pfn >= 0 && pfn < MAX_U32) return pfn;
-    return this.#tell(
-      'pfn',
-      text,
-      'is not a page frame number',
-      'give hex (0x…) or decimal up to 0xfffffffe',
-    );
-  }
-
-  #depth(cpu: number): number {
-    const depth = this.#number('depth', 0, MAX_DEPTH, 'is not a nesting depth');
-    const above = this.#depths[cpu] as number;
-    if (depth <= above + 1) return depth;
-    return this.#tell(
-      'depth',
-      this.#cell('depth'),
-      `interrupts nothing: the last row of CPU ${cpu} has depth ${above}`,
-      'put the interrupted row first',
-    );
-  }
-
-  #memcg(): number {
-    return this.#cell('memcg') === '/' ? 0 : this.#text('memcg', this.strings.memcgs);
-  }
-
-  /** Number of the row's arguments; remembers which of them say that the recorded allocation failed. */
-  #arg(): number {
-    const { args } = this.strings;
-    const known = args.size;
-    const arg = this.#text('arg', args);
-    if (arg === known && saysFailed(this.#cell('arg'))) this.#failedArgs.add(arg);
-    return arg;
-  }
-
-  /** What the row's op cannot do without. @returns false after telling what is missing */
-  #isComplete(op: number, pfn: number, failed: boolean): boolean {
-    const name = this.#cell('op');
-    const missing = (column: CsvColumn, wants: string, remedy: string): false => {
-      this.#tell(column, undefined, `is missing: ${name} ${wants}`, remedy);
-      return false;
-    };
-    if (failed && pfn !== NONE_U32) {
-      this.#tell(
-        'pfn',
-        this.#cell('pfn'),
-        'is given for an allocation that failed (arg failed=1)',
-        'leave one out',
-      );
-      return false;
-    }
-    if (NEEDS_ID[op] === 1 && pfn === NONE_U32 && !failed && this.#cell('id') === '')
-      return missing('id', 'names an object', 'give an id or a pfn');
-    if (NEEDS_SIZE[op] === 1 && this.#cell('size') === '')
-      return missing('size', 'asks for bytes', 'give the size');
-    if (NEEDS_CACHE[op] === 1 && this.#cell('cache') === '')
-      return missing('cache', 'names a cache', "give the cache's name");
-    if (NEEDS_MEMCG[op] === 1 && this.#cell('memcg') === '')
-      return missing('memcg', 'names a cgroup', "give the cgroup's path");
-    return true;
-  }
-
-  /** Follows an object's life. @returns false after telling that its id has been freed before */
-  #follow(op: number, id: number, order: number): boolean {
-    if (ASKS_MEMORY[op] === 1) {
-      (HAS_ORDER[op] === 1 ? this.#freedPages : this.#freedObjects).allocated(id, order);
-      return true;
-    }
-    const isPages = FREES_PAGES[op] === 1;
-    if (!isPages && FREES_OBJECT[op] === 0) return true;
-    const before = (isPages ? this.#freedPages : this.#freedObjects).freed(id, order, this.line);
-    if (before === 0) return true;
-    const value = this.#cell('id');
-    const name = this.#cell('op');
-    this.#tell(
-      'id',
-      value,
-      `is freed twice, first in line ${before}`,
-      `allocate it again before, or remove this ${name}`,
-    );
     return false;
   }
 
-  #event(batch: EventBatch): boolean {
-    const { strings } = this;
-    if (this.#cell('op') === '') {
-      this.#tell('op', undefined, 'is empty', 'every row needs an op');
+  /** Each of the take functions puts a cell's value into `events`, and returns false after telling what is wrong. */
+  #takeNumbers(): boolean {
+    if (this.#cell('op') === '') return this.#tell('op', undefined, 'is empty', 'every row needs an op');
+    if (!this.#takeWord('op') || !this.#takeTime() || !this.#takeWord('ctx') || !this.#takeWord('gfp'))
       return false;
-    }
-    const op = this.#word('op', 0, checkOp);
-    if (op < 0) return false;
-    const ts = this.#time();
-    if (ts < 0) return false;
-    const cpu = this.#number('cpu', 0, MAX_CPU, 'is not a CPU number');
-    if (cpu < 0) return false;
-    const ctx = this.#word('ctx', 0, checkCtx);
-    if (ctx < 0) return false;
-    const order = this.#number(
-      'order',
-      FREES_PAGES[op] === 1 ? NO_ORDER : 0,
-      MAX_ORDER,
-      'is not a page order',
-    );
-    if (order < 0) return false;
-    const gfp = this.#word('gfp', ASKS_MEMORY[op] === 1 ? this.#kernelGfp : 0, (value) =>
-      checkGfp(value, this.dialect),
-    );
-    if (gfp < 0) return false;
-    const node = this.#node();
-    if (node === WRONG) return false;
-    const pfn = this.#pfn();
-    if (pfn < 0) return false;
-    const size = this.#number('size', 0, MAX_U32, 'is not a number of bytes');
-    if (size < 0) return false;
-    const depth = this.#depth(cpu);
-    if (depth < 0) return false;
-    const at = this.#word('at', 0, checkLockPoint);
-    if (at < 0) return false;
-    const cache = this.#text('cache', strings.caches);
-    if (cache < 0) return false;
-    const memcg = this.#memcg();
-    if (memcg < 0) return false;
-    const site = this.#text('site', strings.sites);
-    if (site < 0) return false;
-    const arg = this.#arg();
-    if (arg < 0) return false;
-    const failed = this.#failedArgs.has(arg);
-    if (!this.#isComplete(op, pfn, failed)) return false;
-    const id = this.#cell('id') === '' ? NONE_U32 : this.#text('id', strings.ids);
-    if (id < 0) return false;
-    // Recorded PFNs may come free twice: what was between may be lost. An id is the trace's own word.
-    if (id !== NONE_U32 && pfn === NONE_U32 && !failed && !this.#follow(op, id, order)) return false;
+    for (const [column, expectation] of NUMBERS) if (!this.#takeNumber(column, expectation)) return false;
+    return this.#takeNode() && this.#takePfn() && this.#takeWord('at');
+  }
 
-    const n = batch.length++;
-    batch.ts[n] = ts;
-    batch.cpu[n] = cpu;
-    batch.ctx[n] = ctx;
-    batch.op[n] = op;
-    batch.order[n] = order;
-    batch.gfp[n] = gfp;
-    batch.id[n] = id;
-    batch.pfn[n] = pfn;
-    batch.migratetype[n] = ASKS_MEMORY[op] === 1 ? (gfp >> 3) & 3 : 0;
-    batch.flags[n] = (failed ? EventFlag.failed : 0) | (pfn === NONE_U32 ? 0 : EventFlag.hasPfn);
-    batch.size[n] = size;
-    batch.node[n] = node;
-    batch.cache[n] = cache;
-    batch.memcg[n] = memcg;
-    batch.site[n] = site;
-    batch.arg[n] = arg;
-    batch.depth[n] = depth;
-    batch.at[n] = at;
-    batch.pid[n] = NONE_U32;
-    if (this.firstTs < 0) this.firstTs = ts;
-    this.lastTs = ts;
-    this.#depths[cpu] = depth;
-    this.cpus[cpu] = 1;
-    (this.opCounts[op] as number)++;
-    (this.ctxCounts[ctx] as number)++;
+  #takeWord(column: keyof WordChecks): boolean {
+    const text = this.#cell(column);
+    if (text === '') {
+      this.events.values[Column[column]] = EMPTY;
+      return true;
+    }
+    const known = this.#known.get(column) as Map<string, number>;
+    let number = known.get(text);
+    if (number === undefined) {
+      const checked: Checked = this.words[column](text);
+      if ('problem' in checked)
+        return this.#tell(column, text, checked.problem.expectation, checked.problem.remedy);
+      number = checked.number;
+      if (known.size < REMEMBERED) known.set(text, number);
+    }
+    this.events.values[Column[column]] = number;
     return true;
+  }
+
+  #takeNumber(column: CsvColumn, expectation: string): boolean {
+    const text = this.#cell(column);
+    const max = MAX_OF_COLUMN.get(Column[column]) as number;
+    const number = text === '' ? EMPTY : decimal(text);
+    if (text !== '' && (number < 0 || number > max))
+      return this.#tell(column, text, expectation, `give 0 to ${max}`);
+    this.events.values[Column[column]] = number;
+    return true;
+  }
+
+  #takeTime(): boolean {
+    const text = this.#cell('ts');
+    const ts = text === '' ? EMPTY : decimal(text);
+    if (text !== '' && ts < 0) return this.#tell('ts', text, 'is not a time', 'give whole nanoseconds');
+    this.events.values[Column.ts] = ts;
+    return true;
+  }
+
+  #takeNode(): boolean {
+    const text = this.#cell('node');
+    const node = text === '' || text === '-1' ? EMPTY : decimal(text);
+    if (text !== '' && text !== '-1' && (node < 0 || node > MAX_NODE))
+      return this.#tell('node', text, 'is not a node', `give 0 to ${MAX_NODE}, or -1 for the local one`);
+    this.events.values[Column.node] = node;
+    return true;
+  }
+
+  #takePfn(): boolean {
+    const text = this.#cell('pfn');
+    const isHex = /^0[xX][0-9a-fA-F]{1,8}$/.test(text);
+    const pfn = text === '' ? EMPTY : isHex ? Number(text) : decimal(text);
+    if (text !== '' && (pfn < 0 || pfn > MAX_PFN)) {
+      return this.#tell(
+        'pfn',
+        text,
+        'is not a page frame number',
+        'give hex (0x…) or decimal up to 0xfffffffe',
+      );
+    }
+    this.events.values[Column.pfn] = pfn;
+    return true;
+  }
+
+  #takeTexts(): boolean {
+    const { starts, ends } = this.events;
+    let end = 0;
+    for (const [column, index] of this.#textCells) {
+      const cell = this.#row[index] as string;
+      const number = Column[column];
+      starts[number] = end;
+      if (cell !== '') {
+        const text = unescapeFormula(cell);
+        const problem = checkText(text);
+        if (problem !== undefined) return this.#tell(column, cell, problem.expectation, problem.remedy);
+        end += this.#textBuffer.write(text, end);
+      }
+      ends[number] = end;
+    }
+    return true;
+  }
+
+  /** Tells why the row's cells, right one by one, make no event. */
+  #tellProblem(problem: RowProblem): void {
+    const { events } = this;
+    const op = this.#cell('op');
+    const missing = (column: CsvColumn, wants: string, remedy: string) =>
+      this.#tell(column, undefined, `is missing: ${op} ${wants}`, remedy);
+    switch (problem) {
+      case RowProblem.ts:
+        this.#tell(
+          'ts',
+          this.#cell('ts'),
+          `is before the row above (${events.lastTs})`,
+          'sort the rows by ts',
+        );
+        break;
+      case RowProblem.depth: {
+        const cpu = Math.max(0, events.values[Column.cpu]);
+        this.#tell(
+          'depth',
+          this.#cell('depth'),
+          `interrupts nothing: the last row of CPU ${cpu} has depth ${events.depthOf(cpu)}`,
+          'put the interrupted row first',
+        );
+        break;
+      }
+      case RowProblem.failedPfn:
+        this.#tell(
+          'pfn',
+          this.#cell('pfn'),
+          'is given for an allocation that failed (arg failed=1)',
+          'leave one out',
+        );
+        break;
+      case RowProblem.noId:
+        missing('id', 'names an object', 'give an id or a pfn');
+        break;
+      case RowProblem.noSize:
+        missing('size', 'asks for bytes', 'give the size');
+        break;
+      case RowProblem.noCache:
+        missing('cache', 'names a cache', "give the cache's name");
+        break;
+      case RowProblem.noCacheOrSize:
+        missing('cache', 'names a cache', "give the cache's name, or the size where it is not known");
+        break;
+      case RowProblem.noMemcg:
+        missing('memcg', 'names a cgroup', "give the cgroup's path");
+        break;
+      case RowProblem.freedTwice:
+        this.#tell(
+          'id',
+          this.#cell('id'),
+          `is freed twice, first in line ${events.freedLine}`,
+          `allocate it again before, or remove this ${op}`,
+        );
+        break;
+      default:
+        throw new Error(`a row was refused for no known reason (${problem})`);
+    }
   }
 }

@@ -1,12 +1,15 @@
 /**
  * What the strings of a trace CSV may be. Each distinct string of a column is checked once, then known by its number.
+ *
+ * Plain lists and a pattern: a schema library would say no more about a word, and take longer to load than most traces
+ * take to read.
  */
-import * as z from 'zod';
 import { CTX_NAMES, LOCK_POINTS, OP_NAMES } from '../event-batch.js';
 import type { GfpDialect } from '../gfp-text.js';
 import { InputError } from '../input-error.js';
 import { nearestName } from '../nearest-name.js';
-import { CSV_COLUMNS, CSV_OPS } from './columns.js';
+import { sanitize } from '../sanitize.js';
+import { CSV_COLUMNS, CSV_OPS, type CsvColumn, MAX_TEXT } from './columns.js';
 
 /** What is wrong with a value, in the words of InputError. */
 export interface ValueProblem {
@@ -14,19 +17,11 @@ export interface ValueProblem {
   readonly remedy?: string | undefined;
 }
 
-/** Longest string of one cell. */
-const MAX_TEXT = 4096;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
 const UNPRINTABLE = /[\u0000-\u0008\u000a-\u001f\u007f\ufffd]/;
 
-const text = z
-  .string()
-  .max(MAX_TEXT, `is longer than ${MAX_TEXT} characters`)
-  .refine((value) => !UNPRINTABLE.test(value), 'holds a control character or bytes that are not UTF-8');
-
-const op = z.enum(CSV_OPS);
-const ctx = z.enum([...CTX_NAMES, 'irq']);
-const lockPoint = z.enum(LOCK_POINTS);
+/** Longest piece of a value that an expectation repeats. */
+const PIECE_CHARACTERS = 60;
 
 function meant(value: string, names: Iterable<string>): string | undefined {
   const nearest = nearestName(value, names);
@@ -35,9 +30,8 @@ function meant(value: string, names: Iterable<string>): string | undefined {
 
 export type Checked = { readonly number: number } | { readonly problem: ValueProblem };
 
-export function checkOp(value: string): Checked {
-  const parsed = op.safeParse(value);
-  if (parsed.success) return { number: OP_NAMES.indexOf(parsed.data) };
+function checkOp(value: string): Checked {
+  if (CSV_OPS.includes(value)) return { number: OP_NAMES.indexOf(value) };
   return {
     problem: {
       expectation: 'is not an op',
@@ -46,20 +40,20 @@ export function checkOp(value: string): Checked {
   };
 }
 
-export function checkCtx(value: string): Checked {
-  const parsed = ctx.safeParse(value);
-  if (parsed.success) return { number: CTX_NAMES.indexOf(parsed.data === 'irq' ? 'hardirq' : parsed.data) };
+function checkCtx(value: string): Checked {
+  const number = CTX_NAMES.indexOf(value === 'irq' ? 'hardirq' : value);
+  if (number >= 0) return { number };
   return { problem: { expectation: 'is not a context', remedy: 'give task, softirq, hardirq or nmi' } };
 }
 
-export function checkLockPoint(value: string): Checked {
-  const parsed = lockPoint.safeParse(value);
-  if (parsed.success) return { number: LOCK_POINTS.indexOf(parsed.data) };
+function checkLockPoint(value: string): Checked {
+  const number = LOCK_POINTS.indexOf(value);
+  if (number >= 0) return { number };
   const remedy = meant(value, LOCK_POINTS) ?? `give one of ${LOCK_POINTS.join(', ')}`;
   return { problem: { expectation: 'is not a lock point', remedy } };
 }
 
-export function checkGfp(value: string, dialect: GfpDialect): Checked {
+function checkGfp(value: string, dialect: GfpDialect): Checked {
   const { bits, unknown } = dialect.parse(value);
   const first = unknown[0];
   if (first === undefined) return { number: bits };
@@ -70,21 +64,36 @@ export function checkGfp(value: string, dialect: GfpDialect): Checked {
       ? 'is not a gfp flag'
       : first === ''
         ? 'has an empty flag'
-        : `has no gfp flag in "${first}"`;
+        : `has no gfp flag in "${sanitize(first, PIECE_CHARACTERS)}"`;
   return { problem: { expectation, remedy } };
+}
+
+/** What makes a number of a word, for each column of words. */
+export interface WordChecks {
+  readonly op: (value: string) => Checked;
+  readonly ctx: (value: string) => Checked;
+  readonly gfp: (value: string) => Checked;
+  readonly at: (value: string) => Checked;
+}
+
+export function wordChecks(dialect: GfpDialect): WordChecks {
+  return { op: checkOp, ctx: checkCtx, gfp: (value) => checkGfp(value, dialect), at: checkLockPoint };
 }
 
 /** Any printable text; the caller interns it. */
 export function checkText(value: string): ValueProblem | undefined {
-  const parsed = text.safeParse(value);
-  if (parsed.success) return undefined;
-  return { expectation: parsed.error.issues[0]?.message ?? 'is not a text', remedy: 'remove it' };
+  if (value.length > MAX_TEXT)
+    return { expectation: `is longer than ${MAX_TEXT} characters`, remedy: 'remove it' };
+  if (!UNPRINTABLE.test(value)) return undefined;
+  return { expectation: 'holds a control character or bytes that are not UTF-8', remedy: 'remove it' };
 }
 
 /** Index of each column in the file's rows; -1 where the file does not have it. */
-export type ColumnIndexes = Readonly<Record<(typeof CSV_COLUMNS)[number], number>>;
+export type ColumnIndexes = Readonly<Record<CsvColumn, number>>;
 
-const header = z.array(z.enum(CSV_COLUMNS)).min(1);
+function isColumn(name: string): name is CsvColumn {
+  return (CSV_COLUMNS as readonly string[]).includes(name);
+}
 
 /** Column in characters at which cell `index` of an unquoted row starts, from 1. */
 export function cellColumn(row: readonly string[], index: number): number {
@@ -103,25 +112,21 @@ export function cellColumn(row: readonly string[], index: number): number {
  * @throws InputError  for an unknown, a repeated or a missing column
  */
 export function parseHeader(row: readonly string[], file: string, line: number): ColumnIndexes {
-  const parsed = header.safeParse(row);
-  if (!parsed.success) {
-    const index = Number(parsed.error.issues[0]?.path[0] ?? 0);
+  const index = row.findIndex((name) => !isColumn(name));
+  if (index >= 0 || row.length === 0) {
     const value = row[index] ?? '';
     throw new InputError({
       file,
       line,
-      column: cellColumn(row, index),
+      column: cellColumn(row, Math.max(0, index)),
       field: 'header',
       value,
       expectation: 'is not a column of a trace',
       remedy: meant(value, CSV_COLUMNS) ?? `columns are ${CSV_COLUMNS.join(', ')}`,
     });
   }
-  const indexes = Object.fromEntries(CSV_COLUMNS.map((name) => [name, -1])) as Record<
-    (typeof CSV_COLUMNS)[number],
-    number
-  >;
-  parsed.data.forEach((name, index) => {
+  const indexes = Object.fromEntries(CSV_COLUMNS.map((name) => [name, -1])) as Record<CsvColumn, number>;
+  row.filter(isColumn).forEach((name, index) => {
     if (indexes[name] >= 0) {
       throw new InputError({
         file,

@@ -3,7 +3,7 @@
  *
  * | what | becomes | why |
  * |---|---|---|
- * | ids (pointers) | `o1`, `o2`, … | addresses show where the kernel was loaded |
+ * | ids | `o1`, `o2`, …; addresses `0x1`, `0x2`, … | addresses show where the kernel was loaded |
  * | pids | 1, 2, …; 0 stays the idle task | |
  * | cgroup paths | `/g1/g2`, part by part | they name users, containers, services |
  * | caches that mainline kernels do not have | `cache-1`, … | they name drivers and products |
@@ -21,6 +21,8 @@ const KERNEL_CACHE =
   /^(?:(?:dma-)?kmalloc(?:-(?:rcl|cg|rnd-\d\d))?-[\dkKM]+|dentry|filp|names_cache|\w*inode_cache|inode_cache|radix_tree_node|maple_node|vm_area_struct|anon_vma(?:_chain)?|buffer_head|xfs_buf|ext4_\w+|jbd2_\w+|btrfs_\w+|task_struct|mm_struct|files_cache|fs_cache|sighand_cache|signal_cache|cred(?:_jar)?|pid|skbuff_\w+|sock_inode_cache|TCP(?:v6)?|UDP(?:v6)?|UNIX|kernfs_\w+|proc_\w+|seq_file|lsm_\w+|bio-\d+|biovec-\w+|pool_workqueue|numa_policy|vmap_area|page->ptl|pgd?_cache|pde_opener|shmem_\w+|tmpfs_\w+|khugepaged_\w+|ftrace_event_field|eventpoll_\w+|signalfd_\w+|request_queue\w*|blkdev_\w+|kmem_cache(?:_node)?|mnt_cache|avtab_\w+|nsproxy|delayacct_cache|taskstats|perf_event)$/;
 /** A function of the kernel's own text: no module behind it, no path before it. */
 const KERNEL_SITE = /^[A-Za-z_][\w.]*(?:\+0x[\da-f]+(?:\/0x[\da-f]+)?)?$/;
+/** An id that was recorded, and may come free twice: see FreedIds. */
+const ADDRESS = /^0x[\da-f]+$/;
 /** Values that could be a path or an address. */
 const PRIVATE_VALUE = /\/|0x[\da-f]{9,}|^[\da-f]{16}$/;
 /** Marks that the recorder sets. */
@@ -101,7 +103,9 @@ export class Anonymised implements EventSource {
     const marks = new Pseudonyms('mark-');
     const values = new Pseudonyms('v');
     let ids = 0;
-    const id = new Renaming(from.ids, to.ids, () => `o${++ids}`);
+    const id = new Renaming(from.ids, to.ids, (text) =>
+      ADDRESS.test(text) ? `0x${(++ids).toString(16)}` : `o${++ids}`,
+    );
     const cache = new Renaming(from.caches, to.caches, (name) =>
       KERNEL_CACHE.test(name) ? name : caches.of(name),
     );

@@ -11,7 +11,9 @@
  *     endstate         closes it
  */
 import * as z from 'zod';
+import { NR_PCP_LISTS } from '../../mm/page-alloc/per-cpu-pages.js';
 import { MAX_PAGE_ORDER, MIGRATE_TYPES, type Migratetype } from '../../mm/types.js';
+import { checkDump, checkPcp, checkPcpList, checkZone, DumpProblem, MAX_CPUS, shown } from './dump-checks.js';
 
 /** A list of blocks, head first: the head is handed out next. */
 export interface DumpList {
@@ -171,17 +173,6 @@ const pageblocksLine = z.object({
   mts: z.string().regex(/^[0-5.]*$/),
 });
 
-/** A line that does not fit; the reader adds file and line number. */
-export class DumpProblem extends Error {
-  constructor(
-    readonly field: string,
-    readonly expectation: string,
-    readonly value?: string,
-  ) {
-    super(`${field} ${expectation}`);
-  }
-}
-
 function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -200,16 +191,16 @@ function pfnList(value: unknown, what: string): Uint32Array {
   for (let i = 0; i < pfns.length; i++) {
     const pfn: unknown = value[i];
     if (typeof pfn !== 'number' || !Number.isInteger(pfn) || pfn < 0 || pfn >= 0xffff_ffff) {
-      throw new DumpProblem(what, 'holds something that is no PFN', String(pfn));
+      throw new DumpProblem(what, 'holds something that is no PFN', shown(pfn));
     }
     pfns[i] = pfn;
   }
   return pfns;
 }
 
-function smallNumber(value: unknown, max: number, what: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) {
-    throw new DumpProblem(what, `is not a number from 0 to ${max}`, String(value));
+function smallNumber(value: unknown, max: number, what: string, min = 0): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw new DumpProblem(what, `is not a number from ${min} to ${max}`, shown(value));
   }
   return value;
 }
@@ -240,7 +231,7 @@ export class DumpBuilder {
   #zone(value: unknown, what: string): OpenZone {
     const zone = this.#dump?.zones.find((candidate) => candidate.zone === value);
     if (zone === undefined)
-      throw new DumpProblem(what, 'names a zone that no line before described', String(value));
+      throw new DumpProblem(what, 'names a zone that no line before described', shown(value));
     return zone;
   }
 
@@ -254,17 +245,16 @@ export class DumpBuilder {
     if (kind === 'state') {
       if (this.#dump !== undefined) throw new DumpProblem('state', 'begins before the one above has ended');
       const { when, op, cpu, ncpu, jiffies } = checked(stateLine, line, 'state');
+      smallNumber(ncpu, MAX_CPUS, 'state.ncpu', 1);
       this.#dump = { when, op, cpu, cpus: ncpu, jiffies, zones: [] };
       return undefined;
     }
     const dump = this.#dump;
-    if (dump === undefined) throw new DumpProblem(String(kind), 'stands outside of a dump');
+    if (dump === undefined) throw new DumpProblem('t', 'stands outside of a dump', shown(kind));
     switch (kind) {
       case 'zone': {
         const { t: _, start, contiguous, ...rest } = checked(zoneLine, line, 'zone');
-        if (dump.zones.some((zone) => zone.zone === rest.zone)) {
-          throw new DumpProblem('zone', 'stands twice in a dump', String(rest.zone));
-        }
+        checkZone(rest, start, dump.zones);
         dump.zones.push({
           ...rest,
           start_pfn: start,
@@ -312,7 +302,9 @@ export class DumpBuilder {
       }
       case 'pcp': {
         const { t: _, zone, ...rest } = checked(pcpLine, line, 'pcp');
-        this.#zone(zone, 'pcp.zone').pcps.push({
+        const { pcps } = this.#zone(zone, 'pcp.zone');
+        checkPcp(rest.cpu, dump.cpus, pcps);
+        pcps.push({
           ...rest,
           free_factor: rest.free_factor,
           high_min: rest.high_min,
@@ -328,22 +320,22 @@ export class DumpBuilder {
         const zone = this.#zone(line.zone, 'pcplist.zone');
         const pcp = zone.pcps.find((candidate) => candidate.cpu === line.cpu);
         if (pcp === undefined)
-          throw new DumpProblem('pcplist', 'stands before its pcp line', String(line.cpu));
-        pcp.lists.push({
-          pindex: smallNumber(line.pindex, 13, 'pcplist.pindex'),
-          order: smallNumber(line.order, MAX_PAGE_ORDER, 'pcplist.order'),
-          type: this.#type(line.mt, 'pcplist.mt'),
-          pfns: pfnList(line.pfns, 'pcplist'),
-        });
+          throw new DumpProblem('pcplist', 'stands before its pcp line', shown(line.cpu));
+        const pindex = smallNumber(line.pindex, NR_PCP_LISTS - 1, 'pcplist.pindex');
+        const order = smallNumber(line.order, MAX_PAGE_ORDER, 'pcplist.order');
+        checkPcpList(pindex, order, pcp.lists);
+        const type = this.#type(line.mt, 'pcplist.mt');
+        pcp.lists.push({ pindex, order, type, pfns: pfnList(line.pfns, 'pcplist') });
         return undefined;
       }
       case 'endstate':
         if (line.when !== dump.when)
           throw new DumpProblem('endstate', `closes another dump than "${dump.when}"`);
+        checkDump(dump);
         this.#dump = undefined;
         return dump;
       default:
-        throw new DumpProblem('t', 'is not a line of a dump', String(kind));
+        throw new DumpProblem('t', 'is not a line of a dump', shown(kind));
     }
   }
 }

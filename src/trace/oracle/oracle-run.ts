@@ -10,7 +10,8 @@ import { readLines } from '../bytes/line-reader.js';
 import type { ByteInput } from '../bytes/open-input.js';
 import { InputError } from '../input-error.js';
 import { guessKernel } from '../kernel-generation.js';
-import { DumpBuilder, DumpProblem, type StateDump } from './oracle-dump.js';
+import { DumpProblem, shown } from './dump-checks.js';
+import { DumpBuilder, type StateDump } from './oracle-dump.js';
 
 export interface OracleRunHeader {
   readonly t: 'run';
@@ -136,23 +137,23 @@ const MAX_PFN = 0xffff_fffe;
 function operation(op: readonly unknown[]): OracleAlloc | OracleFree | OracleCheck {
   const [index, kind, a, b, c] = op;
   if (!isWhole(index, Number.MAX_SAFE_INTEGER))
-    throw new DumpProblem('operation', 'has no number', String(index));
+    throw new DumpProblem('operation', 'has no number', shown(index));
   if (kind === 'A') {
-    if (op.length !== 5 || !isWhole(a, 0xffff)) throw new DumpProblem('A', 'names no request', String(a));
-    if (!isWhole(b, MAX_PAGE_ORDER)) throw new DumpProblem('A', 'has no order', String(b));
-    if (c !== null && !isWhole(c, MAX_PFN)) throw new DumpProblem('A', 'has no PFN', String(c));
+    if (op.length !== 5 || !isWhole(a, 0xffff)) throw new DumpProblem('A', 'names no request', shown(a));
+    if (!isWhole(b, MAX_PAGE_ORDER)) throw new DumpProblem('A', 'has no order', shown(b));
+    if (c !== null && !isWhole(c, MAX_PFN)) throw new DumpProblem('A', 'has no PFN', shown(c));
     return { t: 'alloc', op: index, gfp: a, order: b, pfn: c === null ? undefined : c };
   }
   if (kind === 'F') {
     if (op.length !== 5 || !isWhole(a, Number.MAX_SAFE_INTEGER)) {
-      throw new DumpProblem('F', 'names no operation', String(a));
+      throw new DumpProblem('F', 'names no operation', shown(a));
     }
-    if (!isWhole(b, MAX_PAGE_ORDER)) throw new DumpProblem('F', 'has no order', String(b));
-    if (!isWhole(c, MAX_PFN)) throw new DumpProblem('F', 'has no PFN', String(c));
+    if (!isWhole(b, MAX_PAGE_ORDER)) throw new DumpProblem('F', 'has no order', shown(b));
+    if (!isWhole(c, MAX_PFN)) throw new DumpProblem('F', 'has no PFN', shown(c));
     return { t: 'free', op: index, of: a, order: b, pfn: c };
   }
   if (kind === 'C') {
-    if (op.length !== 8 || !isWhole(a, 0xffff)) throw new DumpProblem('C', 'names no zone', String(a));
+    if (op.length !== 8 || !isWhole(a, 0xffff)) throw new DumpProblem('C', 'names no zone', shown(a));
     if (!Array.isArray(b) || !b.every((n) => isWhole(n, Number.MAX_SAFE_INTEGER))) {
       throw new DumpProblem('C', 'has no free counts');
     }
@@ -163,7 +164,7 @@ function operation(op: readonly unknown[]): OracleAlloc | OracleFree | OracleChe
     const [pcp_count = 0, pcp_high = 0, boost = 0, highatomic = 0] = rest;
     return { t: 'check', op: index, zone: a, nr_free: b as number[], pcp_count, pcp_high, boost, highatomic };
   }
-  throw new DumpProblem('operation', 'is not A, F or C', String(kind));
+  throw new DumpProblem('operation', 'is not A, F or C', shown(kind));
 }
 
 function header<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
@@ -193,7 +194,7 @@ export async function* readOracleRun(
       if (builder.isOpen) throw new DumpProblem('operation', 'stands inside a dump');
       const op = operation(value);
       if (op.t === 'alloc' && op.gfp >= gfps) {
-        throw new DumpProblem('A', 'names a request that the header does not list', String(op.gfp));
+        throw new DumpProblem('A', 'names a request that the header does not list', shown(op.gfp));
       }
       return op;
     }

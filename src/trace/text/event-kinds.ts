@@ -13,8 +13,14 @@ export const Handling = {
   pcpu_drain: 5,
   extfrag: 6,
   mark: 7,
-  /** known, and counted only: not yet, or never, an event of the replay */
-  counted: 8,
+  /** trace-cmd's name for marks and for other texts, told apart by what it begins with */
+  print: 8,
+  kmalloc: 9,
+  kfree: 10,
+  cache_alloc: 11,
+  cache_free: 12,
+  /** known, and counted only: never an event of the replay */
+  counted: 13,
 } as const;
 export type Handling = (typeof Handling)[keyof typeof Handling];
 
@@ -26,13 +32,14 @@ const KNOWN: readonly (readonly [string, Handling])[] = [
   ['mm_page_pcpu_drain', Handling.pcpu_drain],
   ['mm_page_alloc_extfrag', Handling.extfrag],
   ['tracing_mark_write', Handling.mark],
+  ['print', Handling.print],
+  ['kmalloc', Handling.kmalloc],
+  ['kmalloc_node', Handling.kmalloc],
+  ['kfree', Handling.kfree],
+  ['kmem_cache_alloc', Handling.cache_alloc],
+  ['kmem_cache_alloc_node', Handling.cache_alloc],
+  ['kmem_cache_free', Handling.cache_free],
   ...[
-    'kmalloc',
-    'kmalloc_node',
-    'kfree',
-    'kmem_cache_alloc',
-    'kmem_cache_alloc_node',
-    'kmem_cache_free',
     'rss_stat',
     'mm_setup_per_zone_wmarks',
     'mm_setup_per_zone_lowmem_reserve',

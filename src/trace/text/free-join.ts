@@ -63,9 +63,7 @@ export class FreeJoin {
     const spare = this.#spare.pop();
     if (spare !== undefined) return spare;
     const batch = new EventBatch(this.#strings, this.#capacity);
-    // Columns that trace text never sets.
-    batch.id.fill(NONE_U32);
-    batch.node.fill(-1);
+    clearObjects(batch, this.#capacity);
     return batch;
   }
 
@@ -96,10 +94,14 @@ export class FreeJoin {
   }
 
   #giveAway(batch: EventBatch, taken: number): void {
-    if (taken > 0) closeGaps(batch);
+    if (taken > 0) closeGaps(batch, taken);
     this.emitted += batch.length;
-    if (batch.length > 0) this.#ready.push(batch);
-    else this.#spare.push(batch);
+    if (batch.length > 0) {
+      this.#ready.push(batch);
+      return;
+    }
+    clearObjects(batch, this.#capacity);
+    this.#spare.push(batch);
   }
 
   #slot(pfn: number): number {
@@ -168,6 +170,8 @@ export class FreeJoin {
     this.#ready = [];
     for (const batch of ready) {
       yield batch;
+      // Whoever had the batch may have cut it; rows beyond its length are cleared as well.
+      clearObjects(batch, this.#capacity);
       batch.length = 0;
       this.#spare.push(batch);
     }
@@ -185,29 +189,78 @@ export class FreeJoin {
   }
 }
 
-/** Moves the rows together where rows were taken out. Columns that trace text never sets are equal everywhere. */
-function closeGaps(batch: EventBatch): void {
+/** Empties the columns that only rows of slab events set. */
+function clearObjects(batch: EventBatch, rows: number): void {
+  batch.id.fill(NONE_U32, 0, rows);
+  batch.node.fill(-1, 0, rows);
+  batch.cache.fill(0, 0, rows);
+  batch.site.fill(0, 0, rows);
+}
+
+/** Runs of kept rows that are at least this long on average are copied as such, shorter ones row by row. */
+const LONG_RUN = 48;
+
+/** Moves the rows together where rows were taken out. Columns that no trace text sets are equal everywhere. */
+function closeGaps(batch: EventBatch, taken: number): void {
   const { op, length } = batch;
+  if (taken * LONG_RUN < length) {
+    closeFewGaps(batch);
+    return;
+  }
   const kept = new Uint32Array(length);
   let count = 0;
   for (let row = 0; row < length; row++) {
     if (op[row] !== TAKEN_OUT) kept[count++] = row;
   }
-  // One loop per column, so that every loop runs over two arrays only.
-  const move = (column: Uint8Array | Uint16Array | Uint32Array | Float64Array) => {
-    for (let to = 0; to < count; to++) column[to] = column[kept[to] as number] as number;
-  };
-  move(batch.ts);
-  move(batch.cpu);
-  move(batch.ctx);
-  move(batch.op);
-  move(batch.order);
-  move(batch.gfp);
-  move(batch.pfn);
-  move(batch.migratetype);
-  move(batch.flags);
-  move(batch.size);
-  move(batch.arg);
-  move(batch.pid);
+  moveBytes(batch.ctx, kept, count);
+  moveBytes(batch.op, kept, count);
+  moveBytes(batch.order, kept, count);
+  moveBytes(batch.migratetype, kept, count);
+  moveBytes(batch.flags, kept, count);
+  moveShorts(batch.cpu, kept, count);
+  moveNodes(batch.node, kept, count);
+  moveTimes(batch.ts, kept, count);
+  for (const column of wordColumns(batch)) moveWords(column, kept, count);
   batch.length = count;
+}
+
+function wordColumns(batch: EventBatch): Uint32Array[] {
+  const { gfp, pfn, size, arg, pid, id, cache, site } = batch;
+  return [gfp, pfn, size, arg, pid, id, cache, site];
+}
+
+function closeFewGaps(batch: EventBatch): void {
+  const { op, length, ctx, order, migratetype, flags, cpu, node, ts } = batch;
+  const columns = [ctx, order, migratetype, flags, cpu, node, ts, ...wordColumns(batch), op];
+  let to = 0;
+  for (let from = 0; from < length; ) {
+    let end = from;
+    while (end < length && op[end] !== TAKEN_OUT) end++;
+    if (to !== from) for (const column of columns) column.copyWithin(to, from, end);
+    to += end - from;
+    from = end + 1;
+  }
+  batch.length = to;
+}
+
+// One function for each type of array: one for all would be compiled for none of them.
+
+function moveBytes(column: Uint8Array, kept: Uint32Array, count: number): void {
+  for (let to = 0; to < count; to++) column[to] = column[kept[to] as number] as number;
+}
+
+function moveShorts(column: Uint16Array, kept: Uint32Array, count: number): void {
+  for (let to = 0; to < count; to++) column[to] = column[kept[to] as number] as number;
+}
+
+function moveNodes(column: Int16Array, kept: Uint32Array, count: number): void {
+  for (let to = 0; to < count; to++) column[to] = column[kept[to] as number] as number;
+}
+
+function moveWords(column: Uint32Array, kept: Uint32Array, count: number): void {
+  for (let to = 0; to < count; to++) column[to] = column[kept[to] as number] as number;
+}
+
+function moveTimes(column: Float64Array, kept: Uint32Array, count: number): void {
+  for (let to = 0; to < count; to++) column[to] = column[kept[to] as number] as number;
 }

@@ -1,6 +1,8 @@
 /**
  * What a reader found in a trace text, and what it could not use: nothing is dropped without a number here.
  */
+import type { KernelTextGuess } from '../kernel-from-text.js';
+import type { TextDialect } from './dialect.js';
 
 export interface EventCount {
   readonly name: string;
@@ -18,6 +20,12 @@ export interface SkippedLines {
   readonly example_line: number;
   /** the first such line, safe to print, cut to a screen's width */
   readonly example: string;
+}
+
+/** Lines that belong to the format but are no events, such as call chains. */
+export interface OtherLines {
+  readonly kind: string;
+  readonly lines: number;
 }
 
 export interface LostEvents {
@@ -39,8 +47,9 @@ export interface FreeJoins {
 }
 
 export interface ImportReport {
+  readonly dialect: TextDialect;
   readonly lines: number;
-  /** lines that are neither event nor comment nor blank are in `skipped` */
+  /** lines that are neither event nor comment nor blank are in `skipped` or in `other_lines` */
   readonly events: number;
   /** kinds of events, most frequent first */
   readonly by_kind: readonly EventCount[];
@@ -48,7 +57,9 @@ export interface ImportReport {
   readonly by_ctx: Readonly<Record<string, number>>;
   /** events that the replay gets */
   readonly emitted: number;
+  /** lines that were not understood, by kind */
   readonly skipped: readonly SkippedLines[];
+  readonly other_lines: readonly OtherLines[];
   readonly lost: readonly LostEvents[];
   /** from the header; undefined if there is none */
   readonly entries_in_buffer: number | undefined;
@@ -63,11 +74,17 @@ export interface ImportReport {
   readonly time_backwards: number;
   /** false: the trace was recorded without irq-info, so every event counts as task context */
   readonly has_flags: boolean;
-  /** failed allocations recorded */
+  /** failed allocations of pages recorded */
   readonly failed_allocs: number;
+  /** allocations of slab objects that gave NULL */
+  readonly failed_slab_allocs: number;
   /** gfp pieces that this kernel generation does not know, with the events they came in */
   readonly gfp_unknown: readonly { readonly token: string; readonly events: number }[];
   readonly frees: FreeJoins;
+  /** frees of NULL, which free nothing and are no events of the replay */
+  readonly null_frees: number;
+  /** what the first 64 KiB of the text tell about the kernel; undefined if nothing */
+  readonly kernel_signs: KernelTextGuess | undefined;
   /** what the user should know before trusting the numbers, one sentence each */
   readonly notes: readonly string[];
 }
@@ -85,5 +102,18 @@ export class SkipCounter {
 
   list(): SkippedLines[] {
     return [...this.#kinds].map(([kind, rest]) => ({ kind, ...rest })).sort((a, b) => b.lines - a.lines);
+  }
+}
+
+/** Counts lines by kind. */
+export class LineCounter {
+  readonly #kinds = new Map<string, number>();
+
+  add(kind: string): void {
+    this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
+  }
+
+  list(): OtherLines[] {
+    return [...this.#kinds].map(([kind, lines]) => ({ kind, lines }));
   }
 }

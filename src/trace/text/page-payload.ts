@@ -2,13 +2,11 @@
  * The `key=value` part of the page events' trace lines. Keys may come in any order, unknown ones are passed over.
  * model: page-allocator 7.1
  */
-import { GFP_HASH_START, gfpHashStep } from './gfp-bytes.js';
+import { BAD, numberAt } from './numbers.js';
+import { chars, isKey, skipWord, WordScanner } from './word-scan.js';
 
 const SPACE = 0x20;
 const COMMA = 0x2c;
-const DASH = 0x2d;
-const ZERO = 0x30;
-const EQUALS = 0x3d;
 
 /** Which fields a payload had, as bits of `PagePayload.seen`. */
 export const Field = {
@@ -27,34 +25,47 @@ export const Field = {
 
 export type FieldName = keyof typeof Field;
 
-function hashOf(name: string): number {
-  let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0;
-  return hash;
+function keyBytes(name: FieldName): Uint8Array {
+  return Uint8Array.from(Buffer.from(`${name}=`));
 }
 
-// The keys are told apart by a 32-bit hash that is made while they are scanned; the known ones do not collide.
-const PAGE = hashOf('page');
-const PFN = hashOf('pfn');
-const ORDER = hashOf('order');
-const MIGRATETYPE = hashOf('migratetype');
-const GFP_FLAGS = hashOf('gfp_flags');
-const PERCPU_REFILL = hashOf('percpu_refill');
-const ALLOC_ORDER = hashOf('alloc_order');
-const FALLBACK_ORDER = hashOf('fallback_order');
-const ALLOC_MIGRATETYPE = hashOf('alloc_migratetype');
-const FALLBACK_MIGRATETYPE = hashOf('fallback_migratetype');
-const CHANGE_OWNERSHIP = hashOf('change_ownership');
+const PAGE = keyBytes('page');
+const PFN = keyBytes('pfn');
+const ORDER = keyBytes('order');
+const MIGRATETYPE = keyBytes('migratetype');
+const GFP_FLAGS = keyBytes('gfp_flags');
+const PERCPU_REFILL = keyBytes('percpu_refill');
+const ALLOC_ORDER = keyBytes('alloc_order');
+const FALLBACK_ORDER = keyBytes('fallback_order');
+const ALLOC_MIGRATETYPE = keyBytes('alloc_migratetype');
+const FALLBACK_MIGRATETYPE = keyBytes('fallback_migratetype');
+const CHANGE_OWNERSHIP = keyBytes('change_ownership');
 
-/** A number that is not there or cannot be one. */
-const BAD = -1;
+// The first four characters leave one or two keys; the comparison of all of it decides.
+const PAGE_ = chars('page');
+const PFN_ = chars('pfn=');
+const ORDE = chars('orde');
+const MIGR = chars('migr');
+const GFP_ = chars('gfp_');
+const PERC = chars('perc');
+const ALLO = chars('allo');
+const FALL = chars('fall');
+const CHAN = chars('chan');
+/** No key is shorter. */
+const SHORTEST_KEY = 4;
+
+const NULL_PAGE = /^(?:\((?:nil|null)\)|(?:0x)?0+)$/;
+/** What the event holds instead of the pfn of a failed allocation, where raw fields are printed. */
+const NO_PFN = /^(?:0x[fF]{16}|18446744073709551615)$/;
 
 /** The fields of the payload parsed last; those whose bit is not in `seen` are stale. One object for all lines. */
 export class PagePayload {
   seen = 0;
   pfn = 0;
-  /** page= is all zeros or `(null)`; looked at only where pfn is 0. model: page-allocator 8.8 */
+  /** page= is all zeros, `(null)` or `(nil)`; looked at only where pfn is 0. model: page-allocator 8.8 */
   isNullPage = false;
+  /** pfn= is all ones, as raw fields show a failure; the field counts as not seen */
+  isNoPfn = false;
   order = 0;
   migratetype = 0;
   gfpStart = 0;
@@ -66,114 +77,113 @@ export class PagePayload {
   allocMigratetype = 0;
   fallbackMigratetype = 0;
   changeOwnership = 0;
+  readonly words = new WordScanner();
 
-  /** Reads bytes[start..end). Fields with values that are no numbers count as not seen. */
+  /** Reads bytes[start..end). Fields with values that are no numbers count as not seen; the last of a name counts. */
   parse(bytes: Uint8Array, start: number, end: number): void {
+    const view = this.words.view(bytes);
     let at = start;
     let seen = 0;
     let pageStart = -1;
     this.isNullPage = false;
-    while (at < end) {
-      const first = bytes[at] as number;
+    this.isNoPfn = false;
+    while (end - at >= SHORTEST_KEY) {
+      const first = bytes[at];
       if (first === SPACE || first === COMMA) {
         at++;
         continue;
       }
-      let key = 0;
-      let byte = first;
-      while (byte !== EQUALS && byte !== SPACE && at < end) {
-        key = (Math.imul(key, 31) + byte) | 0;
-        byte = bytes[++at] as number;
+      switch (view.getInt32(at, true)) {
+        case PAGE_:
+          if (isKey(bytes, at, end, PAGE, SHORTEST_KEY)) {
+            pageStart = at + PAGE.length;
+            seen |= Field.page;
+            at = skipWord(bytes, view, pageStart, end);
+            continue;
+          }
+          break;
+        case PFN_:
+          at += PFN.length;
+          this.pfn = numberAt(bytes, at, end);
+          seen = withField(seen, Field.pfn, this.pfn !== BAD);
+          this.isNoPfn = this.pfn === BAD && NO_PFN.test(wordAt(bytes, at, end));
+          break;
+        case ORDE:
+          if (isKey(bytes, at, end, ORDER, SHORTEST_KEY)) {
+            at += ORDER.length;
+            this.order = numberAt(bytes, at, end);
+            seen = withField(seen, Field.order, this.order !== BAD);
+          }
+          break;
+        case MIGR:
+          if (isKey(bytes, at, end, MIGRATETYPE, SHORTEST_KEY)) {
+            at += MIGRATETYPE.length;
+            this.migratetype = numberAt(bytes, at, end);
+            seen = withField(seen, Field.migratetype, this.migratetype !== BAD);
+          }
+          break;
+        case GFP_:
+          if (isKey(bytes, at, end, GFP_FLAGS, SHORTEST_KEY)) {
+            this.gfpStart = at + GFP_FLAGS.length;
+            at = this.words.scan(bytes, view, this.gfpStart, end);
+            this.gfpEnd = at;
+            this.gfpHash = this.words.hash;
+            seen |= Field.gfp_flags;
+          }
+          break;
+        case PERC:
+          if (isKey(bytes, at, end, PERCPU_REFILL, SHORTEST_KEY)) {
+            at += PERCPU_REFILL.length;
+            this.percpuRefill = numberAt(bytes, at, end);
+            seen = withField(seen, Field.percpu_refill, this.percpuRefill !== BAD);
+          }
+          break;
+        case ALLO:
+          if (isKey(bytes, at, end, ALLOC_ORDER, SHORTEST_KEY)) {
+            at += ALLOC_ORDER.length;
+            this.allocOrder = numberAt(bytes, at, end);
+            seen = withField(seen, Field.alloc_order, this.allocOrder !== BAD);
+          } else if (isKey(bytes, at, end, ALLOC_MIGRATETYPE, SHORTEST_KEY)) {
+            at += ALLOC_MIGRATETYPE.length;
+            this.allocMigratetype = numberAt(bytes, at, end);
+            seen = withField(seen, Field.alloc_migratetype, this.allocMigratetype !== BAD);
+          }
+          break;
+        case FALL:
+          if (isKey(bytes, at, end, FALLBACK_ORDER, SHORTEST_KEY)) {
+            at += FALLBACK_ORDER.length;
+            this.fallbackOrder = numberAt(bytes, at, end);
+            seen = withField(seen, Field.fallback_order, this.fallbackOrder !== BAD);
+          } else if (isKey(bytes, at, end, FALLBACK_MIGRATETYPE, SHORTEST_KEY)) {
+            at += FALLBACK_MIGRATETYPE.length;
+            this.fallbackMigratetype = numberAt(bytes, at, end);
+            seen = withField(seen, Field.fallback_migratetype, this.fallbackMigratetype !== BAD);
+          }
+          break;
+        case CHAN:
+          if (isKey(bytes, at, end, CHANGE_OWNERSHIP, SHORTEST_KEY)) {
+            at += CHANGE_OWNERSHIP.length;
+            this.changeOwnership = numberAt(bytes, at, end);
+            seen = withField(seen, Field.change_ownership, this.changeOwnership !== BAD);
+          }
+          break;
       }
-      if (at >= end || byte !== EQUALS) continue;
-      at++;
-      let bit = 0;
-      if (key === PAGE) {
-        pageStart = at;
-        bit = Field.page;
-        // Sixteen hex digits as a rule; pass over them at once.
-        if (at + 16 < end && bytes[at + 16] === SPACE && bytes[at] !== 0x28) at += 16;
-      } else if (key === PFN) {
-        this.pfn = hexAt(bytes, at, end);
-        if (this.pfn !== BAD) bit = Field.pfn;
-      } else if (key === ORDER) {
-        this.order = decimalAt(bytes, at, end);
-        if (this.order !== BAD) bit = Field.order;
-      } else if (key === GFP_FLAGS) {
-        let hash = GFP_HASH_START;
-        this.gfpStart = at;
-        while (at < end && bytes[at] !== SPACE) hash = gfpHashStep(hash, bytes[at++] as number);
-        this.gfpEnd = at;
-        this.gfpHash = hash;
-        bit = Field.gfp_flags;
-      } else if (key === MIGRATETYPE) {
-        this.migratetype = decimalAt(bytes, at, end);
-        if (this.migratetype !== BAD) bit = Field.migratetype;
-      } else if (key === PERCPU_REFILL) {
-        this.percpuRefill = decimalAt(bytes, at, end);
-        if (this.percpuRefill !== BAD) bit = Field.percpu_refill;
-      } else if (key === ALLOC_ORDER) {
-        this.allocOrder = decimalAt(bytes, at, end);
-        if (this.allocOrder !== BAD) bit = Field.alloc_order;
-      } else if (key === FALLBACK_ORDER) {
-        this.fallbackOrder = decimalAt(bytes, at, end);
-        if (this.fallbackOrder !== BAD) bit = Field.fallback_order;
-      } else if (key === ALLOC_MIGRATETYPE) {
-        this.allocMigratetype = decimalAt(bytes, at, end);
-        if (this.allocMigratetype !== BAD) bit = Field.alloc_migratetype;
-      } else if (key === FALLBACK_MIGRATETYPE) {
-        this.fallbackMigratetype = decimalAt(bytes, at, end);
-        if (this.fallbackMigratetype !== BAD) bit = Field.fallback_migratetype;
-      } else if (key === CHANGE_OWNERSHIP) {
-        this.changeOwnership = decimalAt(bytes, at, end);
-        if (this.changeOwnership !== BAD) bit = Field.change_ownership;
-      }
-      seen |= bit;
       while (at < end && bytes[at] !== SPACE) at++;
     }
     this.seen = seen;
-    if (pageStart >= 0 && this.pfn === 0) this.isNullPage = isNullAt(bytes, pageStart, end);
+    if (pageStart >= 0 && this.pfn === 0) this.isNullPage = NULL_PAGE.test(wordAt(bytes, pageStart, end));
   }
 }
 
-/** `0x` and hex digits up to a space, comma or the end; BAD if that is not what stands there or above 32 bits. */
-function hexAt(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[start] !== ZERO || bytes[start + 1] !== 0x78) return BAD;
-  let at = start + 2;
-  let value = 0;
-  for (; at < end; at++) {
-    const byte = bytes[at] as number;
-    let digit = byte - ZERO;
-    if (digit > 9) digit = (byte | 0x20) - 0x61 + 10;
-    if (digit < 0 || digit > 15) {
-      if (byte === SPACE || byte === COMMA) break;
-      return BAD;
-    }
-    value = value * 16 + digit;
-  }
-  return at === start + 2 || value > 0xffff_ffff ? BAD : value;
+/** `seen` with a field that was read, or without one that could not be. */
+export function withField(seen: number, field: number, isGood: boolean): number {
+  return isGood ? seen | field : seen & ~field;
 }
 
-/** Decimal digits, at most nine. Negative and malformed numbers are BAD. */
-function decimalAt(bytes: Uint8Array, start: number, end: number): number {
+/** The bytes up to a blank, of which no more than a number has are looked at. */
+function wordAt(bytes: Uint8Array, start: number, end: number): string {
   let at = start;
-  let value = 0;
-  for (; at < end; at++) {
-    const digit = (bytes[at] as number) - ZERO;
-    if (digit < 0 || digit > 9) break;
-    value = value * 10 + digit;
-  }
-  const digits = at - start;
-  const stop = bytes[at];
-  return digits === 0 || digits > 9 || (at < end && stop !== SPACE && stop !== COMMA) ? BAD : value;
-}
-
-/** `0000000000000000`, `0x0`, `(null)` or `(nil)`. */
-function isNullAt(bytes: Uint8Array, start: number, end: number): boolean {
-  if (bytes[start] === 0x28) return true;
-  for (let at = start; at < end && bytes[at] !== SPACE; at++) {
-    const byte = bytes[at] as number;
-    if (byte !== ZERO && !(byte === 0x78 && at === start + 1)) return false;
-  }
-  return bytes[start] !== DASH;
+  const limit = Math.min(end, start + 32);
+  while (at < limit && bytes[at] !== SPACE && bytes[at] !== COMMA) at++;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, at - start).toString('latin1');
 }

@@ -1,107 +1,135 @@
 /**
- * Reads the kernel's own trace text (tracefs `trace`, `trace_pipe`, and `trace-cmd report`, which has the same shape).
+ * Reads trace text: the kernel's own (tracefs `trace`, `trace_pipe`, also in latency format), `trace-cmd report`,
+ * `perf script`.
  *
- * Page events become events of the replay, marks become marks, everything else is counted by kind. What the text says
- * about lost events becomes `obs_lost`. No string is made for a line that is understood.
- * model: page-allocator 7.1, 7.2, 7.3, 8
+ * Page and slab events become events of the replay, marks become marks, everything else is counted by kind. What the
+ * text says about lost events becomes `obs_lost`. No string is made for a line that is understood.
+ * model: page-allocator 7, 8
  */
 
-import { LineSplitter, MAX_LINE_BYTES } from '../bytes/line-reader.js';
-import type { ByteInput } from '../bytes/open-input.js';
-import { BATCH_EVENTS, type EventBatch, EventFlag, type EventSource, NONE_U32, Op } from '../event-batch.js';
+import { LineSplitter } from '../bytes/line-reader.js';
+import { type ByteInput, peekInput } from '../bytes/open-input.js';
+import { detectFormat, LOOK_BYTES } from '../detect-format.js';
+import {
+  BATCH_EVENTS,
+  Ctx,
+  type EventBatch,
+  EventFlag,
+  type EventSource,
+  NONE_U32,
+  Op,
+} from '../event-batch.js';
 import { contextTotals } from '../event-totals.js';
 import { gfpDialect } from '../gfp-text.js';
 import { InputError } from '../input-error.js';
-import type { KernelGeneration } from '../kernel-generation.js';
+import { guessKernelFromText, type KernelTextGuess } from '../kernel-from-text.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import type { ReaderOptions } from '../reader-options.js';
 import { sanitize } from '../sanitize.js';
 import { createTraceStrings, type TraceStrings } from '../string-table.js';
+import type { TextDialect } from './dialect.js';
 import { EventKinds, Handling } from './event-kinds.js';
 import { FreeJoin } from './free-join.js';
 import { GfpBytes } from './gfp-bytes.js';
-import { type ImportReport, SkipCounter } from './import-report.js';
-import { LineHead } from './line-head.js';
-import { Field, type FieldName, PagePayload } from './page-payload.js';
+import { type ImportReport, LineCounter, SkipCounter } from './import-report.js';
+import { Clock, LineHead } from './line-head.js';
+import { OTHER_LINE_BYTES, readOtherLine } from './other-lines.js';
+import { PageEvents } from './page-events.js';
+import { reportNotes } from './report-notes.js';
+import { SlabEvents } from './slab-events.js';
 
-export interface TracefsOptions {
-  /** whose gfp words the text uses; 6.18 by default */
-  readonly kernel?: KernelGeneration;
-  /** events per batch; tests make it small */
-  readonly batchEvents?: number;
-  readonly maxLineBytes?: number;
+export interface TextOptions extends ReaderOptions {
+  /** form of the lines; told by the beginning of the text by default */
+  readonly dialect?: TextDialect | undefined;
 }
 
 const HASH = 0x23;
-const MAX_ORDER = 10;
+const TAB = 0x09;
 /** Longest example line kept in the report. */
 const EXAMPLE_CHARACTERS = 160;
 const NO_GFP = 0;
-
-const NEEDS_ALLOC = Field.pfn | Field.order | Field.gfp_flags;
-const NEEDS_FREE = Field.pfn | Field.order;
-const NEEDS_LIST = Field.pfn | Field.order | Field.migratetype;
-const NEEDS_ZONE_LOCKED = NEEDS_LIST | Field.percpu_refill;
-const NEEDS_EXTFRAG =
-  Field.pfn |
-  Field.alloc_order |
-  Field.fallback_order |
-  Field.alloc_migratetype |
-  Field.fallback_migratetype |
-  Field.change_ownership;
+/** How trace-cmd begins the text of a mark, whose event it calls `print`. */
+const MARK_PREFIX = 'tracing_mark_write: ';
 
 /** An EventSource over trace text. `report()` is complete when batches() has ended, and honest before. */
-export class TracefsReader implements EventSource {
-  readonly strings: TraceStrings = createTraceStrings();
+export class TextReader implements EventSource {
+  readonly strings: TraceStrings;
   readonly #input: ByteInput;
+  readonly #isStrict: boolean;
   readonly #splitter: LineSplitter;
   readonly #rows: FreeJoin;
   readonly #gfp: GfpBytes;
-  readonly #head = new LineHead();
-  readonly #payload = new PagePayload();
+  readonly #page: PageEvents;
+  readonly #slab: SlabEvents;
   readonly #kinds = new EventKinds();
   readonly #skips = new SkipCounter();
+  readonly #others = new LineCounter();
   readonly #lost = new Map<number, { events: number; gaps: number }>();
   readonly #cpus = new Uint8Array(0x1_0000);
+  #dialect: TextDialect | undefined;
+  #head = new LineHead();
+  #kernelSigns: KernelTextGuess | undefined;
   #firstTs = -1;
   #lastTs = 0;
   #backwards = 0;
   #failed = 0;
+  #failedSlab = 0;
+  #nullFrees = 0;
   #withoutFlags = 0;
-  #withoutPoint = 0;
+  #countedTimes = 0;
+  #microsecondTimes = 0;
   #entriesInBuffer: number | undefined;
   #entriesWritten: number | undefined;
   #headerCpus: number | undefined;
   #started = false;
+  /** the line at hand is the last one and has no end */
+  #isLastLine = false;
+  /** the input broke off, so a last line without an end is a part of one */
+  #isCutInput = false;
 
-  constructor(input: ByteInput, options: TracefsOptions = {}) {
+  constructor(input: ByteInput, options: TextOptions = {}) {
+    const limits = options.limits ?? DEFAULT_LIMITS;
     this.#input = input;
+    this.#isStrict = options.strict ?? false;
+    this.#dialect = options.dialect;
+    this.strings = options.strings ?? createTraceStrings(limits, input.name);
     this.#gfp = new GfpBytes(gfpDialect(options.kernel ?? '6.18'));
+    this.#page = new PageEvents(this.#gfp);
+    this.#slab = new SlabEvents(this.strings, this.#gfp);
     this.#rows = new FreeJoin(this.strings, options.batchEvents ?? BATCH_EVENTS);
     this.#splitter = new LineSplitter(
       input.name,
       (bytes, start, end) => this.#line(bytes, start, end),
-      options.maxLineBytes ?? MAX_LINE_BYTES,
+      limits.line_bytes,
     );
   }
 
   /**
    * The events in trace order. Can be called once.
    *
-   * @throws InputError  when the input is cut or damaged, after the events before that point; or holds no trace
+   * @throws InputError  when the input is cut or damaged, after the events before that point; or holds no trace; or, if
+   *                     strict, at the first line that is not understood
    */
   async *batches(): AsyncGenerator<EventBatch> {
     if (this.#started) throw new Error('a trace can be read once');
     this.#started = true;
     let failure: { readonly error: unknown } | undefined;
     try {
-      for await (const chunk of this.#input.chunks) {
+      const { head, input } = await peekInput(this.#input, LOOK_BYTES);
+      this.#dialect ??= detectFormat(head).dialect ?? 'tracefs';
+      this.#head = new LineHead(this.#dialect);
+      this.#kernelSigns = guessKernelFromText(head);
+      for await (const chunk of input.chunks) {
         this.#splitter.push(chunk);
         yield* this.#rows.take();
       }
+      this.#isLastLine = true;
       this.#splitter.finish();
     } catch (error) {
       // What was read so far is still good; it is delivered, then the error is told.
       if (!(error instanceof InputError)) throw error;
       failure = { error };
+      if (error.isCut) this.#finishCut();
     }
     this.#rows.finish();
     yield* this.#rows.take();
@@ -110,14 +138,28 @@ export class TracefsReader implements EventSource {
       throw new InputError({
         file: this.#input.name,
         expectation: `holds no trace event in ${this.#splitter.lines} lines`,
-        remedy: 'give the text of the tracefs file `trace`',
+        remedy: 'give the text of the tracefs file `trace`, of trace-cmd report or of perf script',
       });
     }
   }
 
+  /** Counts the piece of a line that stands before the input's end. */
+  #finishCut(): void {
+    this.#isLastLine = true;
+    this.#isCutInput = true;
+    this.#splitter.finish();
+  }
+
   #line(bytes: Uint8Array, start: number, end: number): void {
     const head = this.#head;
-    if (bytes[start] === HASH || !head.parse(bytes, start, end)) {
+    const first = bytes[start];
+    if (
+      first === HASH ||
+      first === TAB ||
+      start === end ||
+      this.#isCutInput ||
+      !head.parse(bytes, start, end)
+    ) {
       this.#otherLine(bytes, start, end);
       return;
     }
@@ -128,80 +170,96 @@ export class TracefsReader implements EventSource {
     this.#lastTs = head.ts;
     if (this.#firstTs < 0) this.#firstTs = head.ts;
     if (!head.hasFlags) this.#withoutFlags++;
-    if (!head.isSeconds) this.#withoutPoint++;
+    if (head.clock !== Clock.seconds) {
+      if (head.clock === Clock.counter) this.#countedTimes++;
+      else this.#microsecondTimes++;
+    }
     this.#cpus[head.cpu] = 1;
     const kind = this.#kinds.find(bytes, head.nameStart, head.nameEnd);
     kind.events++;
     (kind.by_ctx[head.ctx] as number)++;
-    if (kind.handling === Handling.counted || kind.handling === Handling.unknown) return;
-    if (kind.handling === Handling.mark) {
-      const text = new TextDecoder().decode(bytes.subarray(head.payload, end));
-      this.#append(Op.mark, NONE_U32, 0, NO_GFP, 0, 0, 0, this.strings.args.intern(text));
-      return;
-    }
-    const problem = this.#pageEvent(kind.handling, bytes, end);
-    if (problem !== undefined) {
-      this.#skips.add(`${kind.name} ${problem}`, this.#splitter.lines, () => example(bytes, start, end));
-    }
+    const problem = this.#event(kind.handling, bytes, end);
+    if (problem !== undefined) this.#notUnderstood(`${kind.name} ${problem}`, bytes, start, end);
   }
 
   /** Appends the event whose payload is parsed here; what is wrong with it otherwise. */
-  #pageEvent(handling: Handling, bytes: Uint8Array, end: number): string | undefined {
-    const payload = this.#payload;
-    payload.parse(bytes, this.#head.payload, end);
-    const { seen, pfn } = payload;
-    if (pfn === NONE_U32 && (seen & Field.pfn) !== 0) return 'with a pfn beyond 0xfffffffe';
+  #event(handling: Handling, bytes: Uint8Array, end: number): string | undefined {
     switch (handling) {
-      case Handling.alloc: {
-        if ((seen & NEEDS_ALLOC) !== NEEDS_ALLOC) return without(NEEDS_ALLOC & ~seen);
-        if (payload.order > MAX_ORDER) return 'with an order above 10';
-        const gfp = this.#gfp.bits(bytes, payload.gfpStart, payload.gfpEnd, payload.gfpHash);
-        const type = (seen & Field.migratetype) === 0 ? (gfp >> 3) & 3 : payload.migratetype;
-        if (pfn === 0 && payload.isNullPage) {
-          this.#failed++;
-          this.#append(Op.alloc, NONE_U32, payload.order, gfp, type, EventFlag.failed, 0, 0);
-        } else {
-          this.#append(Op.alloc, pfn, payload.order, gfp, type, EventFlag.hasPfn, 0, 0);
-        }
+      case Handling.alloc:
+      case Handling.free:
+      case Handling.free_batched:
+      case Handling.zone_locked:
+      case Handling.pcpu_drain:
+      case Handling.extfrag:
+        return this.#pageEvent(handling, bytes, end);
+      case Handling.kmalloc:
+        return this.#slabAlloc(Op.kmalloc, bytes, end);
+      case Handling.cache_alloc:
+        return this.#slabAlloc(Op.cache_alloc, bytes, end);
+      case Handling.kfree:
+        return this.#slabFree(Op.kfree, bytes, end);
+      case Handling.cache_free:
+        return this.#slabFree(Op.cache_free, bytes, end);
+      case Handling.mark:
+        this.#mark(textAt(bytes, this.#head.payload, end));
+        return undefined;
+      case Handling.print: {
+        const text = textAt(bytes, this.#head.payload, end);
+        if (text.startsWith(MARK_PREFIX)) this.#mark(text.slice(MARK_PREFIX.length));
         return undefined;
       }
-      case Handling.free: {
-        if ((seen & NEEDS_FREE) !== NEEDS_FREE) return without(NEEDS_FREE & ~seen);
-        if (payload.order > MAX_ORDER) return 'with an order above 10';
-        this.#rows.sawFree(this.#append(Op.free, pfn, payload.order, NO_GFP, 0, EventFlag.hasPfn, 0, 0));
+      default:
         return undefined;
-      }
-      case Handling.free_batched: {
-        if ((seen & Field.pfn) === 0) return without(Field.pfn);
-        this.#rows.sawBatched(this.#append(Op.free, pfn, 0, NO_GFP, 0, EventFlag.hasPfn, 0, 0));
-        return undefined;
-      }
-      case Handling.zone_locked: {
-        if ((seen & NEEDS_ZONE_LOCKED) !== NEEDS_ZONE_LOCKED) return without(NEEDS_ZONE_LOCKED & ~seen);
-        if (payload.order > MAX_ORDER) return 'with an order above 10';
-        const flags = EventFlag.hasPfn | (payload.percpuRefill !== 0 ? EventFlag.refill : 0);
-        this.#append(Op.obs_refill, pfn, payload.order, NO_GFP, payload.migratetype, flags, 0, 0);
-        return undefined;
-      }
-      case Handling.pcpu_drain: {
-        if ((seen & NEEDS_LIST) !== NEEDS_LIST) return without(NEEDS_LIST & ~seen);
-        if (payload.order > MAX_ORDER) return 'with an order above 10';
-        this.#append(Op.obs_drain, pfn, payload.order, NO_GFP, payload.migratetype, EventFlag.hasPfn, 0, 0);
-        return undefined;
-      }
-      default: {
-        if ((seen & NEEDS_EXTFRAG) !== NEEDS_EXTFRAG) return without(NEEDS_EXTFRAG & ~seen);
-        if (payload.allocOrder > MAX_ORDER || payload.fallbackOrder > MAX_ORDER)
-          return 'with an order above 10';
-        const size =
-          payload.fallbackOrder |
-          ((payload.fallbackMigratetype & 0xff) << 8) |
-          ((payload.changeOwnership & 1) << 16);
-        const { allocOrder, allocMigratetype } = payload;
-        this.#append(Op.obs_extfrag, pfn, allocOrder, NO_GFP, allocMigratetype, EventFlag.hasPfn, size, 0);
-        return undefined;
-      }
     }
+  }
+
+  #mark(text: string): void {
+    this.#append(Op.mark, NONE_U32, 0, NO_GFP, 0, 0, 0, this.strings.args.intern(text));
+  }
+
+  #slabAlloc(op: Op, bytes: Uint8Array, end: number): string | undefined {
+    const slab = this.#slab;
+    const problem = slab.read(bytes, this.#head.payload, end, true);
+    if (problem !== undefined) return problem;
+    const { isNull } = slab;
+    const { bytesReq } = slab.payload;
+    if (isNull) this.#failedSlab++;
+    const flags = isNull ? EventFlag.failed : 0;
+    const row = this.#append(op, NONE_U32, 0, slab.gfp(bytes), 0, flags, bytesReq, slab.arg());
+    const { batch } = this.#rows;
+    if (!isNull) batch.id[row] = slab.id();
+    batch.node[row] = slab.node();
+    batch.cache[row] = slab.cache(bytes);
+    batch.site[row] = slab.site(bytes);
+    return undefined;
+  }
+
+  #slabFree(op: Op, bytes: Uint8Array, end: number): string | undefined {
+    const slab = this.#slab;
+    const problem = slab.read(bytes, this.#head.payload, end, false);
+    if (problem !== undefined) return problem;
+    if (slab.isNull) {
+      this.#nullFrees++;
+      return undefined;
+    }
+    const row = this.#append(op, NONE_U32, 0, NO_GFP, 0, 0, 0, 0);
+    const { batch } = this.#rows;
+    batch.id[row] = slab.id();
+    batch.cache[row] = slab.cache(bytes);
+    batch.site[row] = slab.site(bytes);
+    return undefined;
+  }
+
+  #pageEvent(handling: Handling, bytes: Uint8Array, end: number): string | undefined {
+    const event = this.#page;
+    const problem = event.read(handling, bytes, this.#head.payload, end);
+    if (problem !== undefined) return problem;
+    const { op, pfn, order, gfp, migratetype, flags, size } = event;
+    const row = this.#append(op, pfn, order, gfp, migratetype, flags, size, 0);
+    if (handling === Handling.free) this.#rows.sawFree(row);
+    else if (handling === Handling.free_batched) this.#rows.sawBatched(row);
+    else if ((flags & EventFlag.failed) !== 0) this.#failed++;
+    return undefined;
   }
 
   /** Adds an event with the time, CPU, context and task of the line at hand. Returns its row. */
@@ -233,45 +291,41 @@ export class TracefsReader implements EventSource {
     return row;
   }
 
-  /** Header lines, loss notices, blank lines; the rest is counted as not understood. */
+  /** Header lines, loss notices, call chains, blank lines; the rest is counted as not understood. */
   #otherLine(bytes: Uint8Array, start: number, end: number): void {
     if (start === end) return;
-    const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 512))).toString('latin1');
-    const loss =
-      /^CPU:\s?(\d{1,5}) \[(?:LOST )?(?:(\d{1,15}) )?EVENTS(?: DROPPED)?\]/.exec(text) ??
-      /^##### CPU (\d{1,5}) buffer started ####/.exec(text);
-    if (loss !== null) {
-      this.#lostEvents(Number(loss[1]), Number(loss[2] ?? 0));
-      return;
+    const text = Buffer.from(bytes.subarray(start, Math.min(end, start + OTHER_LINE_BYTES))).toString(
+      'latin1',
+    );
+    const line = this.#isCutInput ? undefined : readOtherLine(text, this.#dialect === 'perf');
+    if (line === undefined) {
+      this.#notUnderstood(this.#isLastLine ? 'cut last line' : 'not a trace line', bytes, start, end);
+    } else if (line.what === 'lost') this.#lostEvents(line.cpu, line.events);
+    else if (line.what === 'known') this.#others.add(line.kind);
+    else if (line.what === 'entries') {
+      this.#entriesInBuffer = line.in_buffer;
+      this.#entriesWritten = line.written;
+      this.#headerCpus = line.cpus;
     }
-    if (bytes[start] === HASH) {
-      this.#headerLine(text);
-      return;
-    }
-    if (text.trim() === '' || /^cpus=\d+$/.test(text)) return;
-    this.#skips.add('not a trace line', this.#splitter.lines, () => example(bytes, start, end));
   }
 
-  #headerLine(text: string): void {
-    const entries = /^# entries-in-buffer\/entries-written: (\d{1,15})\/(\d{1,15})\s+#P:(\d{1,6})/.exec(text);
-    if (entries !== null) {
-      this.#entriesInBuffer = Number(entries[1]);
-      this.#entriesWritten = Number(entries[2]);
-      this.#headerCpus = Number(entries[3]);
-      return;
-    }
-    if (/^# \w+ latency trace v/.test(text)) {
+  #notUnderstood(problem: string, bytes: Uint8Array, start: number, end: number): void {
+    // What is wrong with a payload that has no end is that it has no end.
+    const kind = this.#isLastLine ? 'cut last line' : problem;
+    const line = this.#splitter.lines;
+    if (this.#isStrict && !this.#isCutInput) {
       throw new InputError({
         file: this.#input.name,
-        line: this.#splitter.lines,
-        expectation: 'is a trace in latency format, which has no full times',
-        remedy: 'record with the trace option latency-format off',
+        line,
+        value: textAt(bytes, start, Math.min(end, start + EXAMPLE_CHARACTERS)).trim(),
+        expectation: this.#isLastLine ? `is cut: ${problem}` : `is ${problem}`,
+        remedy: 'mend or remove the line, or read without --strict',
       });
     }
+    this.#skips.add(kind, line, () => example(bytes, start, end));
   }
 
   #lostEvents(cpu: number, events: number): void {
-    if (cpu > 0xffff) return;
     const known = this.#lost.get(cpu);
     if (known === undefined) this.#lost.set(cpu, { events, gaps: 1 });
     else {
@@ -282,7 +336,7 @@ export class TracefsReader implements EventSource {
     const head = this.#head;
     head.ts = this.#lastTs;
     head.cpu = cpu;
-    head.ctx = 0;
+    head.ctx = Ctx.task;
     head.pid = NONE_U32;
     const arg = events > 0 ? this.strings.args.intern(`lost=${events}`) : 0;
     this.#append(Op.obs_lost, NONE_U32, 0, NO_GFP, 0, 0, 0, arg);
@@ -302,7 +356,10 @@ export class TracefsReader implements EventSource {
       if (seen === 1) cpus.push(cpu);
     });
     const rows = this.#rows;
+    const dialect = this.#dialect ?? 'tracefs';
+    const entries = { entries_in_buffer: this.#entriesInBuffer, entries_written: this.#entriesWritten };
     return {
+      dialect,
       lines: this.#splitter.lines,
       events,
       by_kind: kinds.map((kind) => ({
@@ -314,9 +371,9 @@ export class TracefsReader implements EventSource {
       by_ctx: contextTotals(byCtx),
       emitted: rows.emitted,
       skipped: this.#skips.list(),
+      other_lines: this.#others.list(),
       lost: [...this.#lost].map(([cpu, rest]) => ({ cpu, ...rest })).sort((a, b) => a.cpu - b.cpu),
-      entries_in_buffer: this.#entriesInBuffer,
-      entries_written: this.#entriesWritten,
+      ...entries,
       header_cpus: this.#headerCpus,
       cpus,
       first_ts: this.#firstTs < 0 ? undefined : this.#firstTs,
@@ -324,47 +381,30 @@ export class TracefsReader implements EventSource {
       time_backwards: this.#backwards,
       has_flags: events > 0 && this.#withoutFlags < events,
       failed_allocs: this.#failed,
+      failed_slab_allocs: this.#failedSlab,
       gfp_unknown: [...this.#gfp.unknown].map(([token, count]) => ({
         token: sanitize(token, EXAMPLE_CHARACTERS),
         events: count,
       })),
       frees: { joined: rows.joined, moved: rows.moved, alone: rows.alone },
-      notes: this.#notes(events),
+      null_frees: this.#nullFrees,
+      kernel_signs: this.#kernelSigns,
+      notes: reportNotes({
+        dialect,
+        events,
+        without_flags: this.#withoutFlags,
+        counted_times: this.#countedTimes,
+        microsecond_times: this.#microsecondTimes,
+        ...entries,
+      }),
     };
-  }
-
-  #notes(events: number): string[] {
-    const notes: string[] = [];
-    if (events > 0 && this.#withoutFlags === events) {
-      notes.push('no flag column (recorded without irq-info): every event is taken for task context');
-    } else if (this.#withoutFlags > 0) {
-      notes.push(
-        `${this.#withoutFlags} of ${events} events have no flag column and are taken for task context`,
-      );
-    }
-    if (this.#withoutPoint > 0) {
-      notes.push(
-        'times without a decimal point: the clock is a counter, its ticks are taken for nanoseconds',
-      );
-    }
-    const inBuffer = this.#entriesInBuffer;
-    const written = this.#entriesWritten;
-    if (inBuffer !== undefined && written !== undefined && written > inBuffer) {
-      notes.push(`${written - inBuffer} events were overwritten before the trace was read`);
-    }
-    if (inBuffer !== undefined && inBuffer !== events) {
-      notes.push(`the header announces ${inBuffer} events, the text holds ${events}`);
-    }
-    return notes;
   }
 }
 
-function without(fields: number): string {
-  const names = (Object.keys(Field) as FieldName[]).filter((name) => (fields & Field[name]) !== 0);
-  return `without a readable ${names.join(', ')}`;
+function textAt(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.subarray(start, end)).toString('utf8');
 }
 
 function example(bytes: Uint8Array, start: number, end: number): string {
-  const text = new TextDecoder().decode(bytes.subarray(start, Math.min(end, start + 4 * EXAMPLE_CHARACTERS)));
-  return sanitize(text, EXAMPLE_CHARACTERS);
+  return sanitize(textAt(bytes, start, Math.min(end, start + 4 * EXAMPLE_CHARACTERS)), EXAMPLE_CHARACTERS);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type CsvOptions, CsvReader } from '../../../src/trace/csv/reader.js';
 import { EventFlag } from '../../../src/trace/event-batch.js';
 import { InputError, InputErrors } from '../../../src/trace/input-error.js';
+import { DEFAULT_LIMITS } from '../../../src/trace/limits.js';
 import { errorOf, eventsOf, inputOf } from '../helpers.js';
 
 async function read(text: string | Uint8Array, options: CsvOptions = {}, size?: number) {
@@ -40,6 +41,7 @@ test('columns by name, in any order, with their defaults', async () => {
     expect.objectContaining({ ts: 1000, op: 'free', order: undefined, gfp: 0, id: 'a17' }),
   ]);
   expect(report).toEqual({
+    columns: ['id', 'op'],
     lines: 3,
     rows: 2,
     emitted: 2,
@@ -210,7 +212,7 @@ describe('one line says what is wrong with a row', () => {
       "trace.csv:2:14  memcg is missing: memcg_create names a cgroup; give the cgroup's path",
     );
     expect(await message('op,id\ncache_alloc,a\n')).toBe(
-      "trace.csv:2  cache is missing: cache_alloc names a cache; give the cache's name",
+      "trace.csv:2  cache is missing: cache_alloc names a cache; give the cache's name, or the size where it is not known",
     );
   });
 
@@ -234,8 +236,9 @@ describe('one line says what is wrong with a row', () => {
   });
 
   test('a quote that is never closed does not fill the memory', async () => {
-    expect(await message(`op,id\nalloc,"${'x'.repeat(300_000)}`, { maxRecordBytes: 1000 })).toBe(
-      'trace.csv:2  has a row longer than 1000 characters; is a quote not closed?',
+    const limits = { ...DEFAULT_LIMITS, record_bytes: 1000 };
+    expect(await message(`op,id\nalloc,"${'x'.repeat(300_000)}`, { limits })).toBe(
+      'trace.csv:2  has a row longer than 1,000 bytes; is a quote not closed? if the row is right, raise --max-record',
     );
   });
 });
@@ -304,6 +307,10 @@ describe('an object freed twice', () => {
     ['parts of a split block', 'op,id,order\nalloc,a,1\nfree,a,0\nfree,a,0\n'],
     ['what was in use before the trace', 'op,id\nfree,a\nfree,a\n'],
     ['a recorded PFN, which may come free unseen', 'op,id,pfn\nalloc,a,7\nfree,a,7\nfree,a,7\n'],
+    [
+      'an object at an address, whose bulk allocation has no event',
+      'op,id,size\nkmalloc,0x8a,8\nkfree,0x8a,\nkfree,0x8a,\n',
+    ],
     ['an allocation that failed', 'op,id,arg\nalloc,a,failed=1\nfree,a,\nfree,a,\n'],
   ])('is not: %s', async (_, text) => {
     const { report } = await read(text);

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { openInput } from '../../../src/trace/bytes/open-input.js';
 import { CsvReader } from '../../../src/trace/csv/reader.js';
 import { CsvWriter, writeCsv } from '../../../src/trace/csv/writer.js';
@@ -16,8 +16,8 @@ import {
   Op,
 } from '../../../src/trace/event-batch.js';
 import { createTraceStrings } from '../../../src/trace/string-table.js';
-import { TracefsReader } from '../../../src/trace/text/reader.js';
-import { dataPath, errorOf, inputOf } from '../helpers.js';
+import { TextReader } from '../../../src/trace/text/reader.js';
+import { dataPath, errorOf, eventsOf, inputOf } from '../helpers.js';
 import { fc, test } from '../properties.js';
 
 async function rewrite(text: string): Promise<string> {
@@ -28,7 +28,7 @@ async function rewrite(text: string): Promise<string> {
 }
 
 const words = fc.string({
-  unit: fc.constantFrom('a', 'ü', '🙂', ',', '"', ' ', ';', '=', '-', '|', '#', "'"),
+  unit: fc.constantFrom('a', 'ü', '🙂', ',', '"', ' ', ';', '=', '-', '|', '#', "'", '\t'),
   minLength: 1,
 });
 
@@ -97,7 +97,7 @@ test('defaults are empty cells, in the documented order', async () => {
 });
 
 test('a trace of a kernel becomes CSV; what CSV cannot say is counted', async () => {
-  const reader = new TracefsReader(await openInput(dataPath('tracefs-6.1-mem.txt')), { kernel: '6.1' });
+  const reader = new TextReader(await openInput(dataPath('tracefs-6.1-mem.txt')), { kernel: '6.1' });
   const writer = new CsvWriter({ kernel: '6.1' });
   let text = writer.header();
   for await (const batch of reader.batches()) text += writer.rows(batch);
@@ -115,10 +115,10 @@ test('a trace of a kernel becomes CSV; what CSV cannot say is counted', async ()
   expect(again).toBe(text);
 });
 
-test('control characters are escaped and counted, formulas stay unless asked for', () => {
+function marksOf(...texts: readonly string[]): EventBatch {
   const strings = createTraceStrings();
-  const batch = new EventBatch(strings, 4);
-  for (const text of ['a\u001b[2J\nb', '=cmd()|x']) {
+  const batch = new EventBatch(strings, texts.length);
+  for (const text of texts) {
     const n = batch.length++;
     batch.op[n] = Op.mark;
     batch.id[n] = NONE_U32;
@@ -126,12 +126,115 @@ test('control characters are escaped and counted, formulas stay unless asked for
     batch.node[n] = -1;
     batch.arg[n] = strings.args.intern(text);
   }
-  const plain = new CsvWriter();
-  expect(plain.rows(batch)).toBe(
-    '0,0,task,mark,,,,,,,,,,,,a\\x1b[2J\\x0ab\n0,0,task,mark,,,,,,,,,,,,=cmd()|x\n',
+  return batch;
+}
+
+const OP_ARG = ['op', 'arg'] as const;
+
+test('control characters are escaped and counted', () => {
+  const writer = new CsvWriter({ columns: OP_ARG });
+  expect(writer.rows(marksOf('a\u001b[2J\nb', '\rc', 'a\tb', 'ü'))).toBe(
+    'mark,a\\x1b[2J\\x0ab\nmark,\\x0dc\nmark,a\tb\nmark,ü\n',
   );
-  expect(plain.report.escaped).toBe(1);
-  expect(new CsvWriter({ spreadsheetSafe: true }).rows(batch)).toContain(",'=cmd()|x\n");
+  expect(writer.report.escaped).toBe(2);
+});
+
+describe('formulas', () => {
+  const formulas = ['=cmd()|x', '+1', '-1', '@a', '\tb', "'", "''", "'=1", "'a", 'a=1', '=1,"2"', '#a', '1'];
+
+  test('get an apostrophe that the reader takes off again', async () => {
+    const text = new CsvWriter({ columns: OP_ARG }).rows(marksOf(...formulas));
+    expect(text.split('\n')).toEqual([
+      "mark,'=cmd()|x",
+      "mark,'+1",
+      "mark,'-1",
+      "mark,'@a",
+      "mark,'\tb",
+      "mark,''",
+      "mark,'''",
+      "mark,''=1",
+      "mark,''a",
+      'mark,a=1',
+      `mark,"'=1,""2"""`,
+      'mark,"#a"',
+      'mark,1',
+      '',
+    ]);
+    const source = new CsvReader(await inputOf(`op,arg\n${text}`));
+    expect((await eventsOf(source)).map(({ arg }) => arg)).toEqual(formulas);
+  });
+
+  test('stay as they are if asked for, and are read back the same', async () => {
+    const text = new CsvWriter({ columns: OP_ARG, formulaSafe: false }).rows(marksOf(...formulas));
+    expect(text.split('\n').slice(0, 9)).toEqual([
+      'mark,=cmd()|x',
+      'mark,+1',
+      'mark,-1',
+      'mark,@a',
+      'mark,\tb',
+      "mark,'",
+      "mark,'''",
+      "mark,''=1",
+      "mark,'a",
+    ]);
+    const source = new CsvReader(await inputOf(`op,arg\n${text}`));
+    expect((await eventsOf(source)).map(({ arg }) => arg)).toEqual(formulas);
+  });
+
+  test('no cell of another column is touched', async () => {
+    const text = await rewrite('op,id,node,pfn\nalloc,-a,-1,7\n');
+    expect(text).toContain("\n0,0,task,alloc,'-a,0,GFP_KERNEL,,0x7,");
+  });
+});
+
+test('the columns asked for, in their order', async () => {
+  const writer = new CsvWriter({ columns: ['id', 'op', 'ts'] });
+  const source = new CsvReader(await inputOf('op,id,gfp\nalloc,#7,0x0\nfree,#7,\n'));
+  let text = writer.header();
+  for await (const batch of source.batches()) text += writer.rows(batch);
+  expect(text).toBe('id,op,ts\n"#7",alloc,0\n"#7",free,1000\n');
+  const back = await eventsOf(new CsvReader(await inputOf(text)));
+  expect(back.map(({ id }) => id)).toEqual(['#7', '#7']);
+  expect(() => new CsvWriter({ columns: ['id'] })).toThrow('op is one of them');
+  expect(() => new CsvWriter({ columns: ['op', 'id', 'op'] })).toThrow('each of its columns once');
+});
+
+test('an object of a cache without a name keeps its size, be it 0', async () => {
+  const text = 'op,id,size\ncache_alloc,a,0\ncache_alloc,b,64\ncache_free,a,\n';
+  const writer = new CsvWriter({ columns: ['op', 'id', 'size'] });
+  let written = writer.header();
+  for await (const batch of new CsvReader(await inputOf(text)).batches()) written += writer.rows(batch);
+  expect(written).toBe(text);
+});
+
+test('numbers are written as String() does', () => {
+  const batch = marksOf(...Array.from({ length: 300 }, () => ''));
+  const times = [
+    0,
+    9,
+    10,
+    999_999_999,
+    1e9,
+    1_000_000_001,
+    1e15,
+    Number.MAX_SAFE_INTEGER,
+    2 ** 53,
+    1e21,
+    1.5,
+  ];
+  const pfns = [0, 15, 16, 0xabc, 0x8000_0000, 0xffff_fffe];
+  for (let i = 0; i < 300; i++) {
+    batch.ts[i] = i < times.length ? times[i]! : Math.floor(1.13 ** i);
+    batch.pfn[i] = i < pfns.length ? pfns[i]! : i * 0x123_4567;
+    batch.size[i] = i * 0x234_5678;
+  }
+  const expected = Array.from(
+    { length: 300 },
+    (_, i) =>
+      `${batch.ts[i]},mark,0x${batch.pfn[i]!.toString(16)},${batch.size[i] === 0 ? '' : batch.size[i]}\n`,
+  );
+  const writer = new CsvWriter({ columns: ['ts', 'op', 'pfn', 'size'] });
+  expect(writer.rows(batch)).toBe(expected.join(''));
 });
 
 test('files, packed by their name', async () => {

@@ -1,0 +1,30 @@
+/** What the checks of a row need to know of the rows before it. Shared by both decoders, which may take turns. */
+import { MAX_CPU, MAX_TEXT } from '../csv/columns.js';
+import { FreedIds } from '../csv/freed-ids.js';
+import type { StringTable } from '../string-table.js';
+
+export const DEFAULT_GAP_NS = 1000;
+export const MAX_ORDER = 10;
+
+export class TraceState {
+  /** rows before the one at hand */
+  rows = 0;
+  lastTs = -DEFAULT_GAP_NS;
+  /** nesting depth of each CPU's last row */
+  readonly depths = new Uint8Array(MAX_CPU + 1);
+  /** ids of pages and of cache objects are unique among live objects of a kind */
+  readonly freedPages = new FreedIds();
+  readonly freedObjects: FreedIds;
+
+  constructor(ids: StringTable) {
+    this.freedObjects = new FreedIds(ids);
+  }
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
+const UNPRINTABLE = /[\u0000-\u0008\u000a-\u001f\u007f\ufffd]/;
+
+/** Whether a text may stand in a trace: not longer than a cell may be, and without control characters. */
+export function isPrintable(text: string): boolean {
+  return text.length <= MAX_TEXT && !UNPRINTABLE.test(text);
+}

@@ -1,0 +1,49 @@
+/**
+ * Opens the inputs of a command: in this thread, or, where it pays, in one of its own, so that decoding and what is done
+ * with the events overlap.
+ */
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { openRecording } from './recording/recording.js';
+import type { TraceStrings } from './string-table.js';
+import { openTraceSet, type TraceSet, type TraceSetRequest } from './trace-set.js';
+
+/** Below this starting a thread takes longer than it saves. */
+const WORTH_A_THREAD_BYTES = 4 << 20;
+
+export interface TracesRequest extends TraceSetRequest {
+  /** string tables that are read from; all by default */
+  readonly tables?: readonly (keyof TraceStrings)[] | undefined;
+  /** whether to read in a thread of its own; by size by default */
+  readonly thread?: boolean | undefined;
+}
+
+const ALL_TABLES: readonly (keyof TraceStrings)[] = ['ids', 'caches', 'memcgs', 'sites', 'args'];
+
+/** @throws InputError  as openTraceSet */
+export async function openTraces({ tables, thread, ...request }: TracesRequest): Promise<TraceSet> {
+  if (!(thread ?? (await isLarge(request.inputs)))) return openTraceSet(request);
+  const { hasWorker, openInWorker } = await import('./worker/worker-source.js');
+  return hasWorker() ? openInWorker(request, tables ?? ALL_TABLES) : openTraceSet(request);
+}
+
+async function isLarge(inputs: readonly string[]): Promise<boolean> {
+  // A pipe on standard input can only be read by the thread that has it.
+  if (availableParallelism() < 2 || inputs.includes('-')) return false;
+  let bytes = 0;
+  for (const input of inputs) {
+    const found = await stat(input).catch(() => undefined);
+    if (found?.isDirectory()) bytes += await traceBytes(input);
+    else if (found?.isFile()) bytes += found.size;
+  }
+  return bytes >= WORTH_A_THREAD_BYTES;
+}
+
+async function traceBytes(directory: string): Promise<number> {
+  try {
+    return (await stat((await openRecording(directory)).trace)).size;
+  } catch {
+    // What is wrong with it is told when it is opened.
+    return 0;
+  }
+}
