@@ -50,6 +50,8 @@ const GROUPS = [
   { name: 'start', tags: ['$initial'] },
   { name: 'zod', test: /[\\/]node_modules[\\/]zod[\\/]/ },
   { name: 'yaml', test: /[\\/]node_modules[\\/]yaml[\\/]/ },
+  // Loaded before everything else of a run, so that the traces are read meanwhile.
+  { name: 'ahead', test: modules('cli/read-ahead') },
   {
     name: 'run',
     test: modules(

@@ -54,6 +54,13 @@ export function addInputOptions(command: Command): Command {
   return command;
 }
 
+/** Standard input is read once: named twice, the second would seem to be empty. @throws UsageError */
+export async function checkInputs(inputs: readonly string[]): Promise<void> {
+  if (inputs.indexOf('-') === inputs.lastIndexOf('-')) return;
+  const { UsageError } = await import('../config/usage-error.js');
+  throw new UsageError('- stands twice among the inputs: standard input can be read once');
+}
+
 /** The options as the readers take them. Loads the limits only when something is to be read. */
 export async function openOptions(
   options: InputOptions,

@@ -124,9 +124,10 @@ function addRun(program: Command): void {
   addInputOptions(run)
     .addHelpText('before', RUN_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
-    .action(async (inputs: string[], options: RunOptions) =>
-      (await import('./commands/run.js')).runCommand(inputs, options),
-    );
+    .action(async (inputs: string[], options: RunOptions) => {
+      const ahead = await (await import('./read-ahead.js')).readAhead(inputs, options);
+      return (await import('./commands/run.js')).runCommand(inputs, options, ahead);
+    });
 }
 
 function addImport(program: Command): void {

@@ -18,6 +18,14 @@ function messageText(message: string): string {
     .join('');
 }
 
+/** Whoever mends all that is told must not believe that this was all. */
+function stoppedText(error: Error): string {
+  if (!('errors' in error && Array.isArray(error.errors) && 'complete' in error) || error.complete) return '';
+  return error.errors.length === 1
+    ? ''
+    : `there may be more: reading stopped after ${error.errors.length} (--max-errors)\n`;
+}
+
 function isSystemError(error: Error): error is NodeJS.ErrnoException {
   return 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }
@@ -30,8 +38,9 @@ export function reportError(error: unknown): ErrorReport {
     case 'UsageError':
       return { code: ExitCode.usage, text: messageText(error.message) };
     case 'InputError':
-    case 'InputErrors':
       return { code: ExitCode.invalidInput, text: messageText(error.message) };
+    case 'InputErrors':
+      return { code: ExitCode.invalidInput, text: messageText(error.message) + stoppedText(error) };
     case 'AbortError':
       return { code: ExitCode.interrupted, text: 'interrupted\n' };
   }

@@ -5,9 +5,13 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '../trace/input-error.js';
+import { sanitize } from '../trace/sanitize.js';
 
 /** Larger than any configuration by far; a trace given by mistake must not be parsed as YAML. */
 const MAX_CONFIG_BYTES = 4 << 20;
+
+/** Longest message: what it quotes may be as long as the file. Lists of all that is known are shorter. */
+const MESSAGE_CHARACTERS = 600;
 
 export interface ConfigDocument {
   readonly path: string;
@@ -31,12 +35,20 @@ export async function parseConfig(text: string, path: string): Promise<ConfigDoc
   const lines = new LineCounter();
   const errorAt = (offset: number, text: string) => {
     const { line, col } = lines.linePos(offset);
-    return new InputError({ file: path, line, column: col, expectation: text });
+    return new InputError({ file: path, line, column: col, expectation: sanitize(text, MESSAGE_CHARACTERS) });
   };
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    // Warnings go to stderr past all that makes text fit for it.
+    logLevel: 'error',
+    stringKeys: true,
+  });
   const [error] = document.errors;
   if (error !== undefined) {
-    throw errorAt(error.pos[0], `not valid YAML or JSON: ${error.message.split('\n')[0]}`);
+    const [reason] = error.message.split('\n');
+    const isDeep = reason === 'Maximum call stack size exceeded';
+    throw errorAt(error.pos[0], isDeep ? 'is nested too deeply' : `not valid YAML or JSON: ${reason}`);
   }
 
   const errorUnder = (keys: readonly (string | number)[], text: string): InputError => {
@@ -56,7 +68,8 @@ export async function parseConfig(text: string, path: string): Promise<ConfigDoc
         if (range) offset = range[0];
       } else break;
     }
-    return offset === undefined ? new InputError({ file: path, expectation: text }) : errorAt(offset, text);
+    if (offset !== undefined) return errorAt(offset, text);
+    return new InputError({ file: path, expectation: sanitize(text, MESSAGE_CHARACTERS) });
   };
 
   let value: unknown;
@@ -90,6 +103,13 @@ const SHOWN_LENGTH = 60;
 
 /** A value of a file as an error message quotes it. */
 export function quoteValue(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (typeof value === 'number') return String(value);
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    // An anchor that stands inside itself.
+    return 'a value without end';
+  }
   return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
 }

@@ -8,6 +8,7 @@ import { DEFAULT_CPU_CACHE_BYTES, machineFromSize } from './machine-by-size.js';
 import { didYouMean } from './nearest-name.js';
 import { parseSize, parseSizePages } from './size.js';
 import { UsageError } from './usage-error.js';
+import { zoneProblem } from './zone-problem.js';
 
 function valueAt(value: unknown, keys: readonly PropertyKey[]): unknown {
   let current = value;
@@ -16,27 +17,6 @@ function valueAt(value: unknown, keys: readonly PropertyKey[]): unknown {
     current = (current as Record<PropertyKey, unknown>)[key];
   }
   return current;
-}
-
-/** What zones cannot be, which no type says. Throws for the first fault. */
-function checkZones(document: ConfigDocument, zones: readonly ZoneSpec[], nodes: number): void {
-  const fail = (index: number, text: string): never => {
-    throw document.error(['zones', index], `zones[${index}]: ${text}`);
-  };
-  for (const [index, zone] of zones.entries()) {
-    if (zone.node >= nodes) fail(index, `node ${zone.node} has no row in node_distances`);
-    if (zone.present_pages > zone.spanned_pages) fail(index, 'present_pages is more than spanned_pages');
-    if (zone.managed_pages > zone.present_pages) fail(index, 'managed_pages is more than present_pages');
-    if (zone.start_pfn + zone.spanned_pages > 0xffff_ffff)
-      fail(index, 'ends above the largest PFN (32 bits)');
-    const previous = zones[index - 1];
-    if (previous === undefined) continue;
-    if (previous.node === zone.node && previous.index === zone.index)
-      fail(index, 'this zone of this node is there twice');
-    if (previous.node === zone.node && previous.start_pfn + previous.spanned_pages > zone.start_pfn) {
-      fail(index, `overlaps zone ${ZONE_NAMES[previous.index]} of its node`);
-    }
-  }
 }
 
 function zonesMachine(
@@ -88,17 +68,11 @@ function zonesMachine(
       managed_pages: zone.managed_pages ?? present,
     };
   });
-  const position = (zone: ZoneSpec) => zone.node * ZONE_NAMES.length + zone.index;
-  const unsorted = zones.findIndex(
-    (zone, index) => index > 0 && position(zone) < position(zones[index - 1]!),
-  );
-  if (unsorted >= 0) {
-    throw document.error(
-      ['zones', unsorted],
-      `zones[${unsorted}]: list zones by node, then from DMA to Movable`,
-    );
-  }
-  checkZones(document, zones, nodes);
+  const fail = (index: number, text: string) => document.error(['zones', index], `zones[${index}]: ${text}`);
+  const stray = zones.findIndex((zone) => zone.node >= nodes);
+  if (stray >= 0) throw fail(stray, `node ${zones[stray]!.node} has no row in node_distances`);
+  const problem = zoneProblem(zones);
+  if (problem !== undefined) throw fail(problem.index, problem.text);
   return {
     cpu_nodes: file.cpu_nodes,
     node_distances: distances,

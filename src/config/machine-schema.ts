@@ -8,7 +8,7 @@ const pages = z.int().min(0).max(0xffff_ffff);
 
 /** `memory: 256GiB`, `nodes: 2`, `cpus: 64`: laid out as `--memory` would be. */
 export const machineSizeSchema = z.strictObject({
-  memory: z.string().describe('all RAM, with its unit: 256GiB'),
+  memory: z.string('expected a size with its unit, such as 4GiB').describe('all RAM, with its unit: 256GiB'),
   nodes: z.int().min(1).max(1024).optional(),
   cpus: z.int().min(1).max(8192).optional(),
   cpu_cache: z

@@ -73,7 +73,8 @@ export async function checkPolicyFile(document: ConfigDocument): Promise<PolicyF
     throw document.error(keys, `${keys.join('.')}: ${issue!.message}`);
   }
 
-  const flat = flattenKnobs(document, frame.data.knobs ?? {});
+  // As they stand in the file: the schema's copy has lost keys such as __proto__.
+  const flat = flattenKnobs(document, isPlainObject(value.knobs) ? value.knobs : {});
   const checked = knobsSchema.safeParse(
     Object.fromEntries([...flat].map(([name, knob]) => [name, knob.value])),
   );

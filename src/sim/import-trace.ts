@@ -3,6 +3,7 @@ import type { ResultNote } from '../report/run-result.js';
 import { CSV_COLUMNS, type CsvColumn } from '../trace/csv/columns.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import type { EventSelection } from '../trace/filter/event-filter.js';
+import { FreesOnce } from '../trace/filter/frees-once.js';
 import type { OpenOptions } from '../trace/source.js';
 import { type Join, openTraceSet, type TraceSet, type TraceSetReport } from '../trace/trace-set.js';
 import { traceNotes } from './trace-notes.js';
@@ -51,6 +52,11 @@ export async function importTrace(request: ImportRequest): Promise<ImportSummary
   count('filtered', report.filtered, 'events left out by the selection');
   for (const [op, events] of Object.entries(written.left_out))
     count('left_out', events, `${op} events; CSV has no place for what the kernel did by itself, Arrow has`);
+  count(
+    'freed_twice',
+    written.freed_twice,
+    'frees of objects that were free already, left out: their allocation is not in the trace',
+  );
   return {
     events: written.rows,
     bytes: written.bytes,
@@ -66,6 +72,7 @@ interface Written {
   readonly rows: number;
   readonly bytes: number;
   readonly left_out: Readonly<Record<string, number>>;
+  readonly freed_twice: number;
 }
 
 async function write(set: TraceSet, request: ImportRequest): Promise<Written> {
@@ -74,12 +81,15 @@ async function write(set: TraceSet, request: ImportRequest): Promise<Written> {
   const read = watched(set, request, state);
   // The first batch is read ahead: then the readers know their columns.
   const first = await read.next();
-  const batches = startedWith(first, read);
+  const once = new FreesOnce(set.source.strings);
+  const all = startedWith(first, read);
+  const batches = mayFreeTwice(set.report(), request) ? once.of(all) : all;
   const kernel = set.kernel.generation;
-  const columns = commonColumns(set.report());
+  const columns = commonColumns(set.report(), request);
   if (format === 'csv') {
     const { writeCsv } = await import('../trace/csv/writer.js');
-    return writeCsv(batches, output, { kernel, columns, formulaSafe: request.formula_safe });
+    const csv = await writeCsv(batches, output, { kernel, columns, formulaSafe: request.formula_safe });
+    return { rows: csv.rows, bytes: csv.bytes, left_out: csv.left_out, freed_twice: once.leftOut };
   }
   const [{ arrowChunks }, { writeOutput }] = await Promise.all([
     import('../trace/arrow/writer.js'),
@@ -89,18 +99,32 @@ async function write(set: TraceSet, request: ImportRequest): Promise<Written> {
     output,
     arrowChunks(batches, { format: format === 'arrow-file' ? 'file' : 'stream', kernel, columns }),
   );
-  return { rows: state.events, bytes, left_out: {} };
+  return { rows: state.events - once.leftOut, bytes, left_out: {}, freed_twice: once.leftOut };
+}
+
+/** One CSV has been looked through by its reader; texts are what a kernel saw, and a selection may drop allocations. */
+function mayFreeTwice({ inputs }: TraceSetReport, { selection }: ImportRequest): boolean {
+  return selection !== undefined || inputs.length > 1 || inputs[0]?.report.format !== 'csv';
 }
 
 /** The columns that all inputs came with, so that a CSV keeps its own on the way; undefined if they have no such. */
-function commonColumns({ inputs }: TraceSetReport): readonly CsvColumn[] | undefined {
+function commonColumns(
+  { inputs }: TraceSetReport,
+  { selection }: ImportRequest,
+): readonly CsvColumn[] | undefined {
   const lists = inputs.map(({ report }) => {
     if (report.format === 'csv') return report.csv.columns;
     return report.format === 'arrow' ? report.arrow.csv_columns : undefined;
   });
   const [first] = lists;
   const isCommon = lists.every((list) => list?.join() === first?.join());
-  return first === undefined || !isCommon ? undefined : first.filter(isCsvColumn);
+  if (first === undefined || !isCommon) return undefined;
+  // An Arrow file's list is a text that anybody may have written.
+  const columns = [...new Set(first)].filter(isCsvColumn);
+  if (!columns.includes('op')) return undefined;
+  // Times that follow from the rows' places are lost when rows are left out or come between.
+  const keepsPlaces = selection === undefined && inputs.length === 1;
+  return keepsPlaces || columns.includes('ts') ? columns : ['ts', ...columns];
 }
 
 function isCsvColumn(name: string): name is CsvColumn {

@@ -30,6 +30,8 @@ export const NOTE_MEANINGS = {
   series_ended: 'series that ended early, after 100,000 samples; a longer interval covers the trace',
   not_modelled: 'events of kinds that are read but not yet modelled (slab, memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
+  unknown_types:
+    'events on a list of isolated pages, or of a type that the model does not have; the type of their block was taken',
   refills_without_event:
     'allocations taken from the buddy lists of the model because no refill event was recorded',
 } as const;

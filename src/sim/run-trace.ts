@@ -22,13 +22,13 @@ import type {
 } from '../report/run-result.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import { InputError } from '../trace/input-error.js';
-import { openTraces } from '../trace/open-traces.js';
+import { openTraces, REPLAYED_TABLES } from '../trace/open-traces.js';
 import { isDirectory, openRecording, type Recording } from '../trace/recording/recording.js';
 import type { OpenOptions } from '../trace/source.js';
-import type { Join } from '../trace/trace-set.js';
+import type { Join, TraceSet } from '../trace/trace-set.js';
 import { SimBackground } from './background.js';
 import { FreeRunningReplay } from './free-running.js';
-import { DEFAULT_MAX_MACHINE_PAGES, machineSizeProblem } from './machine-limit.js';
+import { DEFAULT_MAX_MACHINE_PAGES, type MachineProblem, machineSizeProblem } from './machine-limit.js';
 import { Notes } from './notes.js';
 import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
@@ -59,6 +59,8 @@ export interface RunRequest {
   /** one stream by time stamps, or each behind the one before */
   readonly join?: Join;
   readonly open: OpenOptions;
+  /** the inputs, if they have been opened ahead */
+  readonly traces?: () => Promise<TraceSet>;
   /** largest machine that an input may declare; 4 TiB by default */
   readonly max_machine_pages?: number | undefined;
   readonly seed: number;
@@ -117,10 +119,7 @@ async function prepareStart(request: RunRequest): Promise<Start> {
     });
   const spec = request.machine ?? machineFromSize({ memory_pages: DEFAULT_MEMORY_PAGES });
   const tooLarge = machineSizeProblem(spec, maxPages);
-  if (tooLarge !== undefined)
-    throw new UsageError(
-      `${request.machineOrigin ?? 'the machine'} ${tooLarge.expectation}; ${tooLarge.remedy}`,
-    );
+  if (tooLarge !== undefined) throw machineError(request.machineOrigin, tooLarge);
   const mm = new PageAllocator(spec, request.policy.policy);
   setUpZones(mm);
   bootFresh(mm);
@@ -131,6 +130,13 @@ async function prepareStart(request: RunRequest): Promise<Start> {
     state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
     material: undefined,
   };
+}
+
+/** Of a machine of the command line a mistake of usage, of one in a file a mistake of the file. */
+function machineError(origin = 'the machine', problem: MachineProblem): Error {
+  const { expectation, remedy } = problem;
+  if (!origin.startsWith('--')) return new InputError({ file: origin, ...problem });
+  return new UsageError([`${origin} ${expectation}`, remedy ?? []].flat().join('; '));
 }
 
 /** The recording, if the inputs are just one. Several recordings have several start states. */
@@ -173,9 +179,8 @@ class Session {
 
   async replay(): Promise<void> {
     const { inputs, join, open, signal, onProgress } = this.request;
-    // The replay knows objects by their numbers.
-    const tables = ['caches', 'memcgs', 'sites', 'args'] as const;
-    const set = await openTraces({ inputs, join, open, tables });
+    const set = await (this.request.traces?.() ??
+      openTraces({ inputs, join, open, tables: REPLAYED_TABLES }));
     for await (const batch of set.source.batches()) {
       if (signal?.aborted) break;
       if (batch.length > 0) this.#replayBatch(batch);

@@ -9,7 +9,7 @@ import type { TraceStrings } from './string-table.js';
 import { openTraceSet, type TraceSet, type TraceSetRequest } from './trace-set.js';
 
 /** Below this starting a thread takes longer than it saves. */
-const WORTH_A_THREAD_BYTES = 4 << 20;
+const WORTH_A_THREAD_BYTES = 1 << 20;
 
 export interface TracesRequest extends TraceSetRequest {
   /** string tables that are read from; all by default */
@@ -18,13 +18,36 @@ export interface TracesRequest extends TraceSetRequest {
   readonly thread?: boolean | undefined;
 }
 
+/** What a replay reads: it knows objects by their numbers. */
+export const REPLAYED_TABLES = ['caches', 'memcgs', 'sites', 'args'] as const;
+
 const ALL_TABLES: readonly (keyof TraceStrings)[] = ['ids', 'caches', 'memcgs', 'sites', 'args'];
 
 /** @throws InputError  as openTraceSet */
-export async function openTraces({ tables, thread, ...request }: TracesRequest): Promise<TraceSet> {
-  if (!(thread ?? (await isLarge(request.inputs)))) return openTraceSet(request);
-  const { hasWorker, openInWorker } = await import('./worker/worker-source.js');
-  return hasWorker() ? openInWorker(request, tables ?? ALL_TABLES) : openTraceSet(request);
+export async function openTraces(request: TracesRequest): Promise<TraceSet> {
+  return (await begin(request))();
+}
+
+/**
+ * Opens inputs ahead of the time at which they are needed: what a thread of its own reads is read while this one still
+ * loads its modules. Nothing of it keeps the program alive, and its errors are told to who asks for the traces.
+ */
+export function openTracesAhead(request: TracesRequest): () => Promise<TraceSet> {
+  const begun = begin(request);
+  begun.catch(() => {});
+  return async () => (await begun)();
+}
+
+/** Starts what can be started now. @returns what gives the traces */
+async function begin({ tables, thread, ...request }: TracesRequest): Promise<() => Promise<TraceSet>> {
+  if (thread ?? (await isLarge(request.inputs))) {
+    const { hasWorker, ReadingThread } = await import('./worker/worker-source.js');
+    if (hasWorker()) {
+      const reading = new ReadingThread(request, tables ?? ALL_TABLES);
+      return () => reading.open();
+    }
+  }
+  return () => openTraceSet(request);
 }
 
 async function isLarge(inputs: readonly string[]): Promise<boolean> {

@@ -4,6 +4,7 @@
  * Readers are loaded when needed, so that a command that reads trace text does not pay for CSV.
  */
 import type { ArrowReport } from './arrow/reader.js';
+import type { Digest } from './bytes/digest.js';
 import { type ByteInput, openInput, peekInput } from './bytes/open-input.js';
 import type { CsvReport } from './csv/reader.js';
 import { detectFormat, type InputFormat } from './detect-format.js';
@@ -22,6 +23,8 @@ export interface OpenOptions extends ReaderOptions {
   readonly maxErrors?: number | undefined;
   /** CSV: leave invalid rows out and count them */
   readonly skipInvalid?: boolean | undefined;
+  /** false: somebody else makes the digests of the inputs */
+  readonly digests?: boolean | undefined;
 }
 
 /** What the reader found; complete once the source's batches have ended. */
@@ -52,7 +55,9 @@ export interface OpenedTrace {
   /** what was known before reading; Arrow says more in its report */
   readonly kernel: TraceKernel;
   /** the bytes as stored, known once all are read */
-  readonly digest: () => { readonly sha256: string; readonly bytes: number };
+  readonly digest: () => Digest;
+  /** the file that is read; `-` for standard input */
+  readonly path: string;
   readonly report: () => TraceReport;
 }
 
@@ -91,7 +96,8 @@ function unsupported(file: string, format: InputFormat | undefined): InputError 
  */
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<OpenedTrace> {
   const recording = path !== '-' && (await isDirectory(path)) ? await openRecording(path) : undefined;
-  const opened = await openInput(recording?.trace ?? path, options.limits);
+  const file = recording?.trace ?? path;
+  const opened = await openInput(file, options.limits, options.digests);
   const peeked = await peekInput(opened, LOOK_BYTES);
   const { format, dialect } = detectFormat(peeked.head);
   if (peeked.head.length === 0) {
@@ -109,7 +115,7 @@ export async function openTrace(path: string, options: OpenOptions = {}): Promis
     kernel: kernel.generation,
     isKernelGiven: kernel.how === 'given',
   });
-  return { name: path, recording, kernel, digest: opened.digest, ...reader };
+  return { name: path, path: file, recording, kernel, digest: opened.digest, ...reader };
 }
 
 function chooseKernel(

@@ -4,6 +4,14 @@
  * The strings are kept as UTF-8 in one growing array and found through an open-addressing table, so a reader that scans
  * bytes makes no JavaScript string, and ten million ids cost what their bytes cost. Nothing becomes a property name:
  * trace strings are untrusted and may spell `__proto__`.
+ *
+ * Looking up one id of a million costs what its cache misses cost. So a slot of the table holds all of a short string, or
+ * of an address, and only longer ones are compared with the bytes kept elsewhere:
+ *
+ *     slot:  number | kind | low word | high word
+ *                     1..8   the bytes of a string of that length
+ *                     9      the value of `0x` and 7 to 16 hexadecimal digits as the kernel's pointers are written
+ *                     10     two hashes of any other string
  */
 import { InputError } from './input-error.js';
 import { DEFAULT_LIMITS, type TraceLimits } from './limits.js';
@@ -11,7 +19,24 @@ import { DEFAULT_LIMITS, type TraceLimits } from './limits.js';
 const FIRST_SLOTS = 1 << 10;
 const FIRST_STRINGS = 1 << 9;
 const FIRST_BYTES = 1 << 13;
+
+const SLOT_SHIFT = 2;
+const SLOT_WORDS = 1 << SLOT_SHIFT;
+/** A table is made larger when more than two of three slots are taken. */
+const SLOTS_OF_THREE = 2;
+const SHORT_BYTES = 8;
+const ADDRESS_KIND = 9;
+const LONG_KIND = 10;
+const MIN_ADDRESS_BYTES = 9;
+const MAX_ADDRESS_BYTES = 18;
 const HASH_FACTOR = 0x9e37_79b1;
+const OTHER_FACTOR = 0x85eb_ca6b;
+
+const ZERO = 0x30;
+const LETTER_X = 0x78;
+/** Value of each lower-case hexadecimal digit; others have 16. */
+const HEX = new Uint8Array(256).fill(16);
+for (let digit = 0; digit < 16; digit++) HEX[digit.toString(16).charCodeAt(0)] = digit;
 
 /** A string's bytes, to be copied into another table. See {@link StringTable.added}. */
 export interface StringDelta {
@@ -22,23 +47,19 @@ export interface StringDelta {
   readonly ends: Uint32Array;
 }
 
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = end - start;
-  for (let i = start; i < end; i++)
-    hash = Math.imul(hash ^ (bytes[i] as number), HASH_FACTOR) ^ (hash >>> 15);
-  return hash;
-}
-
 export class StringTable {
   #bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   /** end of each string in `#bytes`; string n starts where n-1 ends */
   #ends = new Uint32Array(FIRST_STRINGS);
-  #hashes = new Int32Array(FIRST_STRINGS);
-  /** numbers by hash; 0 is a free slot, as the empty string is never looked up here */
-  #slots = new Uint32Array(FIRST_SLOTS);
+  /** see above; number 0 is a free slot, as the empty string is never looked up here */
+  #slots = new Int32Array(FIRST_SLOTS * SLOT_WORDS);
   #count = 1;
   /** strings below this number are in `#slots` */
   #hashed = 1;
+  /** key of the string looked up last */
+  #kind = 0;
+  #low = 0;
+  #high = 0;
 
   /**
    * @param what  what the strings are, in the plural, for the error when there are too many
@@ -63,10 +84,10 @@ export class StringTable {
   internBytes(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return 0;
     if (this.#hashed < this.#count) this.#hashAll();
-    const hash = hashOf(bytes, start, end);
-    const slot = this.#slotOf(hash, bytes, start, end);
+    this.#makeKey(bytes, start, end);
+    const slot = this.#slotOf(bytes, start, end);
     const known = this.#slots[slot] as number;
-    return known !== 0 ? known : this.#add(slot, hash, bytes, start, end);
+    return known !== 0 ? known : this.#add(slot, bytes, start, end);
   }
 
   /** Number of `text`, which is added if it is new. @throws InputError  when the table is full */
@@ -80,8 +101,8 @@ export class StringTable {
     if (text === '') return 0;
     if (this.#hashed < this.#count) this.#hashAll();
     const bytes = Buffer.from(text);
-    const hash = hashOf(bytes, 0, bytes.length);
-    const known = this.#slots[this.#slotOf(hash, bytes, 0, bytes.length)] as number;
+    this.#makeKey(bytes, 0, bytes.length);
+    const known = this.#slots[this.#slotOf(bytes, 0, bytes.length)] as number;
     return known === 0 ? undefined : known;
   }
 
@@ -112,16 +133,65 @@ export class StringTable {
     this.#count += delta.ends.length;
   }
 
-  /** Slot that holds the string, or the free one where it belongs. */
-  #slotOf(hash: number, bytes: Uint8Array, start: number, end: number): number {
+  #makeKey(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length <= SHORT_BYTES) {
+      let low = 0;
+      let high = 0;
+      const middle = length < 4 ? end : start + 4;
+      for (let i = middle - 1; i >= start; i--) low = (low << 8) | (bytes[i] as number);
+      for (let i = end - 1; i >= middle; i--) high = (high << 8) | (bytes[i] as number);
+      this.#kind = length;
+      this.#low = low;
+      this.#high = high;
+    } else if (!this.#makeAddressKey(bytes, start, end)) {
+      let low = length;
+      let high = 0;
+      for (let i = start; i < end; i++) {
+        const byte = bytes[i] as number;
+        low = Math.imul(low ^ byte, HASH_FACTOR) ^ (low >>> 15);
+        high = Math.imul(high ^ byte, OTHER_FACTOR) ^ (high >>> 13);
+      }
+      this.#kind = LONG_KIND;
+      this.#low = low;
+      this.#high = high;
+    }
+  }
+
+  /** @returns false if it is no address in the form that has one text for each value */
+  #makeAddressKey(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length < MIN_ADDRESS_BYTES || length > MAX_ADDRESS_BYTES) return false;
+    if (bytes[start] !== ZERO || bytes[start + 1] !== LETTER_X || bytes[start + 2] === ZERO) return false;
+    let low = 0;
+    let high = 0;
+    for (let i = start + 2; i < end; i++) {
+      const digit = HEX[bytes[i] as number] as number;
+      if (digit > 15) return false;
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | digit;
+    }
+    this.#kind = ADDRESS_KIND;
+    this.#low = low;
+    this.#high = high;
+    return true;
+  }
+
+  /** Word at which the slot of the string begins whose key was made last, or the free one where it belongs. */
+  #slotOf(bytes: Uint8Array, start: number, end: number): number {
     const slots = this.#slots;
+    const kind = this.#kind;
+    const low = this.#low;
+    const high = this.#high;
     const mask = slots.length - 1;
-    let slot = (hash ^ (hash >>> 17)) & mask;
+    let slot = firstSlot(kind, low, high, mask);
     for (;;) {
       const number = slots[slot] as number;
       if (number === 0) return slot;
-      if (this.#hashes[number] === hash && this.#equals(number, bytes, start, end)) return slot;
-      slot = (slot + 1) & mask;
+      if (slots[slot + 2] === low && slots[slot + 3] === high && slots[slot + 1] === kind) {
+        if (kind !== LONG_KIND || this.#equals(number, bytes, start, end)) return slot;
+      }
+      slot = (slot + SLOT_WORDS) & mask;
     }
   }
 
@@ -133,7 +203,7 @@ export class StringTable {
     return true;
   }
 
-  #add(slot: number, hash: number, bytes: Uint8Array, start: number, end: number): number {
+  #add(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const number = this.#count;
     const used = this.#ends[number - 1] as number;
     const total = used + end - start;
@@ -143,11 +213,9 @@ export class StringTable {
     const own = this.#bytes;
     for (let i = start, at = used; i < end; i++) own[at++] = bytes[i] as number;
     this.#ends[number] = total;
-    this.#hashes[number] = hash;
-    this.#slots[slot] = number;
     this.#count = number + 1;
     this.#hashed = this.#count;
-    if (this.#count * 2 > this.#slots.length) this.#rehash(this.#slots.length * 2);
+    this.#fill(slot, number);
     return number;
   }
 
@@ -167,11 +235,8 @@ export class StringTable {
     if (strings > this.#ends.length) {
       const capacity = Math.max(strings, this.#ends.length * 2);
       const ends = new Uint32Array(capacity);
-      const hashes = new Int32Array(capacity);
       ends.set(this.#ends);
-      hashes.set(this.#hashes);
       this.#ends = ends;
-      this.#hashes = hashes;
     }
     if (bytes > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(bytes, this.#bytes.length * 2));
@@ -180,29 +245,52 @@ export class StringTable {
     }
   }
 
-  #rehash(slots: number): void {
-    const table = new Uint32Array(slots);
-    const mask = slots - 1;
-    for (let number = 1; number < this.#count; number++) {
-      const hash = this.#hashes[number] as number;
-      let slot = (hash ^ (hash >>> 17)) & mask;
-      while (table[slot] !== 0) slot = (slot + 1) & mask;
-      table[slot] = number;
-    }
-    this.#slots = table;
+  /** Gives the slot to the string whose key was made last. */
+  #fill(slot: number, number: number): void {
+    const slots = this.#slots;
+    slots[slot] = number;
+    slots[slot + 1] = this.#kind;
+    slots[slot + 2] = this.#low;
+    slots[slot + 3] = this.#high;
+    if (number * SLOT_WORDS * 3 > slots.length * SLOTS_OF_THREE) this.#enlarge();
   }
 
-  /** Strings that came with append() are looked up by few: they are hashed when somebody does. */
+  #enlarge(): void {
+    const old = this.#slots;
+    const slots = new Int32Array(old.length * 2);
+    const mask = slots.length - 1;
+    for (let from = 0; from < old.length; from += SLOT_WORDS) {
+      if (old[from] === 0) continue;
+      const kind = old[from + 1] as number;
+      const low = old[from + 2] as number;
+      const high = old[from + 3] as number;
+      let slot = firstSlot(kind, low, high, mask);
+      while (slots[slot] !== 0) slot = (slot + SLOT_WORDS) & mask;
+      slots[slot] = old[from] as number;
+      slots[slot + 1] = kind;
+      slots[slot + 2] = low;
+      slots[slot + 3] = high;
+    }
+    this.#slots = slots;
+  }
+
+  /** Strings that came with append() are looked up by few: they get their slots when somebody does. */
   #hashAll(): void {
     for (let number = this.#hashed; number < this.#count; number++) {
       const start = this.#ends[number - 1] as number;
-      this.#hashes[number] = hashOf(this.#bytes, start, this.#ends[number] as number);
+      const end = this.#ends[number] as number;
+      this.#makeKey(this.#bytes, start, end);
+      this.#fill(this.#slotOf(this.#bytes, start, end), number);
     }
     this.#hashed = this.#count;
-    let slots = this.#slots.length;
-    while (slots < this.#count * 2) slots *= 2;
-    this.#rehash(slots);
   }
+}
+
+/** Word at which the search for a key begins. */
+function firstSlot(kind: number, low: number, high: number, mask: number): number {
+  let hash = Math.imul(low ^ (kind << 24), HASH_FACTOR) ^ Math.imul(high, OTHER_FACTOR);
+  hash = Math.imul(hash ^ (hash >>> 15), OTHER_FACTOR);
+  return ((hash ^ (hash >>> 13)) << SLOT_SHIFT) & mask;
 }
 
 /** The string tables of one run's traces; shared by all batches. */

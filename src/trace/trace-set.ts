@@ -58,6 +58,8 @@ export interface TraceSet {
   readonly source: EventSource;
   /** whose gfp words the events of the first input use, as known before reading */
   readonly kernel: TraceKernel;
+  /** the files that are read, in the order of the inputs */
+  readonly files: readonly string[];
   readonly report: () => TraceSetReport;
 }
 
@@ -109,6 +111,7 @@ export async function openTraceSet(request: TraceSetRequest): Promise<TraceSet> 
   return {
     source,
     kernel: (traces[0] as OpenedTrace).kernel,
+    files: traces.map(({ path }) => path),
     report: () => ({
       inputs: traces.map((trace, i) => inputReport(trace, parts[i]?.cut)),
       moved: appended?.moved ?? 0,

@@ -4,12 +4,21 @@
  *     node test/bench/run.mjs [--json] [name...]
  */
 
+import { ingestBench } from './ingest-bench.mjs';
+import { largeBench } from './large-bench.mjs';
 import { memoryBench } from './memory-bench.mjs';
 import { readBench } from './read-bench.mjs';
 import { replayBench } from './replay-bench.mjs';
 import { startupBench } from './startup-bench.mjs';
 
-const BENCHES = { replay: replayBench, memory: memoryBench, read: readBench, startup: startupBench };
+const BENCHES = {
+  replay: replayBench,
+  memory: memoryBench,
+  read: readBench,
+  startup: startupBench,
+  ingest: ingestBench,
+  large: largeBench,
+};
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const json = process.argv.includes('--json');
 const results = [];

@@ -200,7 +200,9 @@ describe('several mistakes', () => {
       [2, 3, 4].map((n) => expect.stringContaining(`three.csv:${n}:9  order "1`)),
     );
     const two = await spbsimIn(directory, 'run', 'three.csv', '--max-errors', '2');
-    expect(two.stderr.trimEnd().split('\n')).toHaveLength(2);
+    expect(two.stderr.trimEnd().split('\n').slice(2)).toEqual([
+      'there may be more: reading stopped after 2 (--max-errors)',
+    ]);
   });
 
   test('are left out and counted with --skip-invalid', async () => {
@@ -268,7 +270,7 @@ test.each([
     `${file}  ends in the middle of its gzip data; copy or record it again; the result is of what was read\n`,
   );
   const result = JSON.parse(stdout) as RunResult;
-  expect(result.span.events).toBeGreaterThan(100);
+  expect(result.span.events).toBeGreaterThan(40);
   expect(result.inputs[0]!.cut).toBe(`${file}  ends in the middle of its gzip data; copy or record it again`);
   expect(result.notes.map(({ name }) => name)).toContain('cut_inputs');
 });

@@ -21,7 +21,13 @@ import {
 } from './support.js';
 
 /** Notes that a recording's own list events cause: see pinned.test.ts. */
-const PINNED_ONLY = ['untraced_takes', 'silent_frees', 'retyped_blocks', 'refills_without_event'];
+const PINNED_ONLY = [
+  'untraced_takes',
+  'silent_frees',
+  'retyped_blocks',
+  'refills_without_event',
+  'unknown_types',
+];
 const seen = new Set<string>(PINNED_ONLY);
 
 function expectNotes(notes: Record<string, number>, expected: Record<string, number>): void {

@@ -243,6 +243,14 @@ describe.each(POLICY_NAMES)('%s', (policy) => {
     expect(listsOf(on)).toEqual(['o2 t1: c', 'o3 t1: 0']);
   });
 
+  test('a list of a type that the model does not have is taken for that of the block', async () => {
+    const on = bench(policy);
+    put(on, 3, B);
+    const { replay, notes } = await pin(on, new Tracefs().refill(B, 0, 9).alloc(B).text);
+    expect(notes.get('unknown_types')).toBe(1);
+    expect(replay.legality.legal).toBe(1);
+  });
+
   test('8.14: after a loss a page may be handed out twice: counted, told, and the replay goes on', async () => {
     const on = singles(policy, 4);
     const trace = new Tracefs()

@@ -9,9 +9,20 @@ test('numbers strings in the order of their first appearance, the empty one is 0
   expect([table.find(''), table.find('a'), table.find('c')]).toEqual([0, 2, undefined]);
 });
 
+/** Texts of every kind that has a key of its own, and their neighbours. */
+const texts = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.string({ unit: fc.constantFrom('\0', 'a', '0'), maxLength: 10 }),
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((value) => `0x${value.toString(16)}`),
+  fc.nat(0xffff).map((value) => `0xffff8880${value.toString(16).padStart(8, '0')}`),
+  fc.nat(0xff).map((value) => `0x0${value.toString(16).padStart(8, '0')}`),
+  fc.nat(0xff).map((value) => `0xFFFF888${value.toString(16)}`),
+  fc.nat(0xffff).map((value) => `0xffff8880${value.toString(16).padStart(8, '0')}1`),
+);
+
 test('holds what a Map from string to number holds', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 3000 }), (texts) => {
+    fc.property(fc.array(texts, { maxLength: 3000 }), (texts) => {
       const table = new StringTable();
       const model = new Map<string, number>([['', 0]]);
       for (const text of texts) {

@@ -1,6 +1,6 @@
 import type { ImportSummary, OutputFormat } from '../../sim/import-trace.js';
 import { ExitCode } from '../exit-codes.js';
-import { type InputOptions, openOptions } from '../input-options.js';
+import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
 import { ProgressLine } from '../progress.js';
 import { chooseSelection, type SelectionOptions } from '../selection-options.js';
@@ -34,6 +34,7 @@ async function chooseFormat(options: ImportOptions): Promise<OutputFormat> {
 
 /** `spbsim import`: makes a trace CSV or an Arrow file of any traces that can be read. */
 export async function importCommand(inputs: readonly string[], options: ImportOptions): Promise<void> {
+  await checkInputs(inputs);
   const format = await chooseFormat(options);
   const selection = await chooseSelection(options);
   const open = await openOptions(options);

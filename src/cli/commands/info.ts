@@ -1,5 +1,6 @@
+import { printable } from '../../report/sanitize.js';
 import { ExitCode } from '../exit-codes.js';
-import { type InputOptions, openOptions } from '../input-options.js';
+import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
 import { print } from '../output.js';
 import { ProgressLine } from '../progress.js';
@@ -13,6 +14,7 @@ export interface InfoOptions extends InputOptions, SelectionOptions {
 
 /** `spbsim info`: says what traces hold. */
 export async function infoCommand(inputs: readonly string[], options: InfoOptions): Promise<void> {
+  await checkInputs(inputs);
   const selection = await chooseSelection(options);
   const open = await openOptions(options);
   const { inspectTraces } = await import('../../sim/trace-info.js');
@@ -39,7 +41,10 @@ export async function infoCommand(inputs: readonly string[], options: InfoOption
     ]);
     await print(renderInfo(info, { verbose: options.verbose ?? false }, await terminalStyle()));
   }
-  const isCut = info.inputs.some(({ cut }) => cut !== null);
+  for (const { cut } of info.inputs) {
+    if (cut === null) continue;
+    process.exitCode = ExitCode.invalidInput;
+    process.stderr.write(`${printable(cut)}; the counts are of what was read\n`);
+  }
   if (info.interrupted) process.exitCode = ExitCode.interrupted;
-  else if (isCut) process.exitCode = ExitCode.invalidInput;
 }

@@ -3,11 +3,12 @@ import type { RunResult } from '../../report/run-result.js';
 import { printable } from '../../report/sanitize.js';
 import type { RunRequest } from '../../sim/run-trace.js';
 import { ExitCode } from '../exit-codes.js';
-import { type InputOptions, openOptions } from '../input-options.js';
+import { checkInputs, type InputOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
 import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
 import { ProgressLine } from '../progress.js';
+import type { ReadAhead } from '../read-ahead.js';
 
 export interface RunOptions extends InputOptions {
   readonly policy?: string;
@@ -84,7 +85,12 @@ async function chooseTimes(
 }
 
 /** `spbsim run`: replays traces and prints what the policy made of memory. */
-export async function runCommand(inputs: readonly string[], options: RunOptions): Promise<void> {
+export async function runCommand(
+  inputs: readonly string[],
+  options: RunOptions,
+  ahead: ReadAhead,
+): Promise<void> {
+  await checkInputs(inputs);
   const { resolvePolicy } = await import('../../config/resolve-policy.js');
   const policy = await resolvePolicy(options.policy, options.set);
   const machine = await chooseMachine(options);
@@ -101,7 +107,7 @@ export async function runCommand(inputs: readonly string[], options: RunOptions)
     mode: options.mode,
     check: options.check ?? false,
     join: options.join,
-    open: await openOptions(options),
+    ...ahead,
     max_machine_pages: await machineLimit(options.maxMachine),
     seed: options.seed,
     onProgress: (done) => progress.update(done),

@@ -20,12 +20,15 @@ export function nodeOrders(
   const load = new Array<number>(distances.length).fill(0);
   return distances.map((row, from) => {
     const order = hasMemory[from] ? [from] : [];
+    const used = new Uint8Array(distances.length);
+    used[from] = 1;
     let previous = from;
     for (;;) {
-      const best = nearest(row, from, order, hasMemory, hasCpus, load);
+      const best = nearest(row, from, used, hasMemory, hasCpus, load);
       if (best < 0) return order;
       if (row[best] !== row[previous]) load[best]!++;
       previous = best;
+      used[best] = 1;
       order.push(best);
     }
   });
@@ -34,7 +37,7 @@ export function nodeOrders(
 function nearest(
   row: readonly number[],
   from: number,
-  used: readonly number[],
+  used: Uint8Array,
   hasMemory: readonly boolean[],
   hasCpus: readonly boolean[],
   load: readonly number[],
@@ -42,7 +45,7 @@ function nearest(
   let best = -1;
   let bestScore = Number.POSITIVE_INFINITY;
   row.forEach((distance, node) => {
-    if (!hasMemory[node] || used.includes(node) || node === from) return;
+    if (!hasMemory[node] || used[node] === 1) return;
     const score = (distance + (node < from ? 1 : 0) + (hasCpus[node] ? 1 : 0)) * MAX_NUMNODES + load[node]!;
     if (score < bestScore) {
       best = node;

@@ -19,7 +19,7 @@ import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages
 import { findOnPcp, takeFromChunk, takeFromPcp } from '../../mm/page-alloc/take-pfn.js';
 import { boostedMark, zoneWatermarkFast } from '../../mm/page-alloc/watermark.js';
 import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from '../../mm/page-alloc/zone.js';
-import { MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
+import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 import type { Notes } from '../notes.js';
 import { Outcome, type Tallies } from '../tallies.js';
@@ -109,11 +109,11 @@ export class PinnedReplay {
     }
     const pfn = batch.pfn[i]!;
     const zone = this.mm.findZone(pfn);
-    if (zone === undefined) {
+    const order = batch.order[i]!;
+    if (zone === undefined || !isChunkOf(zone, pfn, order === NO_ORDER ? 0 : order)) {
       this.notes.add('pages_outside_machine');
       return;
     }
-    const order = batch.order[i]!;
     this.refills.at(this.event, ts);
     this.drains.at(this.event, ts, batch.pid[i]!);
     switch (op) {
@@ -130,17 +130,17 @@ export class PinnedReplay {
           cpu,
           pfn,
           order,
-          batch.migratetype[i]!,
+          this.#typeOf(pfn, batch.migratetype[i]!),
           (batch.flags[i]! & EventFlag.refill) !== 0,
         );
         break;
       case Op.obs_drain:
         this.refills.close(cpu);
-        this.#drain(zone, cpu, pfn, order, batch.migratetype[i]!);
+        this.#drain(zone, cpu, pfn, order, this.#typeOf(pfn, batch.migratetype[i]!));
         break;
       case Op.obs_extfrag:
         this.drains.close(cpu);
-        this.#fallback(zone, cpu, pfn, order, batch.migratetype[i]!, batch.size[i]!);
+        this.#fallback(zone, cpu, pfn, order, this.#typeOf(pfn, batch.migratetype[i]!), batch.size[i]!);
         break;
     }
   }
@@ -151,6 +151,13 @@ export class PinnedReplay {
     this.tallies.event(op, batch.ctx[i]!, failed ? Outcome.failed : Outcome.ok);
     if (op === Op.alloc)
       this.tallies.allocation(gfpMigratetype(batch.gfp[i]!), batch.ctx[i]!, batch.order[i]!, failed ? 1 : 0);
+  }
+
+  /** The type of an observed list. What is no list that pages are taken from is taken for that of the page's block. */
+  #typeOf(pfn: number, migratetype: number): number {
+    if (migratetype < Migratetype.isolate) return migratetype;
+    this.notes.add('unknown_types');
+    return this.mm.pages.blockType[pfn >>> PAGEBLOCK_ORDER]!;
   }
 
   #cpu(cpu: number): number {
@@ -332,7 +339,7 @@ export class PinnedReplay {
   /** mm_page_alloc_extfrag: in 6.18 the page has left (claim) or leaves now (steal); in 6.1 it only changes lists. */
   #fallback(zone: Zone, cpu: number, pfn: number, order: number, migratetype: number, packed: number): void {
     const { pages, rules } = this.mm;
-    const fallbackOrder = packed & 0xff;
+    const fallbackOrder = Math.min(packed & 0xff, MAX_PAGE_ORDER);
     const changesOwner = packed >>> 16 !== 0;
     if (rules.steal_fallback) {
       this.#moveForSteal(zone, cpu, pfn, fallbackOrder, migratetype, changesOwner);
@@ -375,4 +382,10 @@ export class PinnedReplay {
     // A chunk of several blocks changes all of them; within a block it is the block.
     if (changesOwner) setBlockTypes(zone, pfn, chunkOrder, migratetype);
   }
+}
+
+/** Whether 2^order pages from `pfn` on are a block that the zone's allocator could hand out. */
+function isChunkOf(zone: Zone, pfn: number, order: number): boolean {
+  const pages = 2 ** order;
+  return pfn % pages === 0 && pfn + pages <= zone.end_pfn;
 }

@@ -132,7 +132,9 @@ export class RefillPredictor {
   /** It is a refill, so the list was empty: what the model still has on it left without an event, or never was there. */
   #emptyList(burst: Burst, cpu: number): void {
     const { zone, index, order } = burst;
-    for (let entry = 0; entry < burst.leftover; entry++) {
+    // Other CPUs, or the refill itself, may have taken some of it since.
+    const leftover = Math.min(burst.leftover, zone.pcps[cpu]!.lists[index]!.length);
+    for (let entry = 0; entry < leftover; entry++) {
       const pfn = takeFromPcp(zone, { cpu, index, position: 0 });
       zone.pages.state[zone.pages.node(pfn, order)] = (PageKind.parked << 4) | order;
       this.untraced_takes += 1 << order;

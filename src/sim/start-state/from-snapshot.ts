@@ -16,7 +16,13 @@ import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../../mm/page-alloc/page-map.js';
 import { pcpAllowedOrder, pcpListOrder, pcpListType } from '../../mm/page-alloc/per-cpu-pages.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
-import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, PAGEBLOCK_ORDER } from '../../mm/types.js';
+import {
+  MAX_PAGE_ORDER,
+  MIGRATE_PCPTYPES,
+  MIGRATE_TYPES,
+  Migratetype,
+  PAGEBLOCK_ORDER,
+} from '../../mm/types.js';
 import { thousands } from '../../report/quantities.js';
 import type { BuddyinfoZone } from '../../trace/recording/snapshot/buddyinfo.js';
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/recording/snapshot/kpageflags.js';
@@ -50,7 +56,8 @@ export function loadFromSnapshot(mm: PageAllocator, sources: SnapshotSources): s
   markUsedPages(mm, sources, inBuddy);
   for (const zone of mm.zones) {
     buildChunks(zone, sources.scan, inBuddy);
-    zone.nr_free_pages = zone.nr_free.reduce((sum, chunks, order) => sum + chunks * 2 ** order, 0);
+    zone.nr_free_pages = countedFree(zone);
+    zone.nr_isolated_blocks = isolatedBlocks(mm, zone);
   }
   const listed = loadStartLists(mm, sources.scan);
   notes.push(`${thousands(listed)} pages placed on per-CPU lists by their first event`);
@@ -103,6 +110,24 @@ function buildChunks(zone: Zone, scan: TraceScan, inBuddy: Uint8Array): void {
     zone.addTail(pfn, order, blockType[pfn >>> PAGEBLOCK_ORDER]!);
     pfn += 1 << order;
   }
+}
+
+function isolatedBlocks(mm: PageAllocator, zone: Zone): number {
+  const { blockType, blockZone } = mm.pages;
+  let blocks = 0;
+  for (let block = zone.start_pfn >>> PAGEBLOCK_ORDER; block << PAGEBLOCK_ORDER < zone.end_pfn; block++)
+    if (blockType[block] === Migratetype.isolate && blockZone[block] === zone.number) blocks++;
+  return blocks;
+}
+
+/** Pages on lists that count as free; those of isolated blocks do not. */
+function countedFree(zone: Zone): number {
+  let pages = 0;
+  zone.nr_free.forEach((chunks, order) => {
+    const isolated = zone.listLength[order * MIGRATE_TYPES + Migratetype.isolate]!;
+    pages += (chunks - isolated) * 2 ** order;
+  });
+  return pages;
 }
 
 function canGrow(zone: Zone, scan: TraceScan, inBuddy: Uint8Array, pfn: number, order: number): boolean {

@@ -15,6 +15,7 @@ import type { Policy } from '../../mm/policy.js';
 import { openInput } from '../../trace/bytes/open-input.js';
 import type { EventSource } from '../../trace/event-batch.js';
 import { InputError } from '../../trace/input-error.js';
+import type { TraceLimits } from '../../trace/limits.js';
 import type { StateDump } from '../../trace/oracle/oracle-dump.js';
 import {
   type Recording,
@@ -25,7 +26,7 @@ import {
 import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/recording/snapshot/kpageflags.js';
 import { type OpenOptions, openTrace } from '../../trace/source.js';
 import { Forgiving } from '../../trace/trace-set.js';
-import { machineSizeProblem } from '../machine-limit.js';
+import { machineProblem, machineSizeProblem } from '../machine-limit.js';
 import { exactFromDump, machineFromDump } from './from-dump.js';
 import { loadFromSnapshot } from './from-snapshot.js';
 import { applyZoneinfo, machineFromZoneinfo } from './machine-from-zoneinfo.js';
@@ -74,14 +75,17 @@ export async function readRecordingMaterial(
   limits: MaterialLimits,
   onProgress?: (events: number) => void,
 ): Promise<RecordingMaterial> {
-  const before = await readSnapshot(recording.before);
-  const after = await readSnapshot(recording.after);
-  const dumps = recording.state === undefined ? [] : await readDumps(recording, recording.state);
+  const before = await readSnapshot(recording.before, open.limits);
+  const after = await readSnapshot(recording.after, open.limits);
+  const dumps = recording.state === undefined ? [] : await readDumps(recording, recording.state, open.limits);
   const dump_before = dumps.find((dump) => dump.when === 'before');
   const spec = machineOf(recording, before, dump_before);
-  const tooLarge = machineSizeProblem(spec, limits.max_machine_pages);
-  if (tooLarge !== undefined) throw new InputError({ file: recording.directory, ...tooLarge });
-  const kpageflags = await readPageClasses(recording.before);
+  const problem = machineProblem(spec) ?? machineSizeProblem(spec, limits.max_machine_pages);
+  if (problem !== undefined) throw new InputError({ file: machineFile(recording, dump_before), ...problem });
+  const kpageflags = await readPageClasses(recording.before, {
+    maxPages: limits.max_machine_pages,
+    limits: open.limits,
+  });
   const end = spec.zones.reduce((most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages), 0);
   const scan = new TraceScan(end);
   const reader = new Forgiving(await openRecordedEvents({ recording, open }), !limits.takesCut);
@@ -102,9 +106,18 @@ export async function readRecordingMaterial(
   };
 }
 
-async function readDumps(recording: Recording, path: string): Promise<StateDump[]> {
+/** The file that describes the machine. */
+function machineFile(recording: Recording, dump: StateDump | undefined): string {
+  return (dump === undefined ? recording.before.zoneinfo : recording.state) ?? recording.directory;
+}
+
+async function readDumps(
+  recording: Recording,
+  path: string,
+  limits: TraceLimits | undefined,
+): Promise<StateDump[]> {
   const { readStateDumps } = await import('../../trace/oracle/oracle-run.js');
-  return readStateDumps(await openInput(path), { hasCma: recording.kernel.generation === '7.2' });
+  return readStateDumps(await openInput(path, limits), { hasCma: recording.kernel.generation === '7.2' });
 }
 
 function machineOf(recording: Recording, before: Snapshot, dump: StateDump | undefined): MachineSpec {

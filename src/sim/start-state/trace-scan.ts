@@ -9,7 +9,7 @@
 
 import { gfpMigratetype } from '../../mm/gfp.js';
 import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages.js';
-import { Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
+import { MAX_PAGE_ORDER, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 
 /** What a page's first event was. */
@@ -116,10 +116,11 @@ export class TraceScan {
       this.#mark(pfn, order, FirstEvent.fallback);
       const fallbackType = (batch.size[i]! >> 8) & 0xff;
       // A claim shows the block under its new type just before; what it was is the fallback type.
-      if (this.#lastRefill[cpu] === pfn) this.blockType[pfn >>> PAGEBLOCK_ORDER] = fallbackType;
+      if (this.#lastRefill[cpu] === pfn && fallbackType < Migratetype.isolate)
+        this.blockType[pfn >>> PAGEBLOCK_ORDER] = fallbackType;
       else this.#seeType(pfn, fallbackType);
       // The other blocks of a larger chunk were of the same type.
-      const pages = 1 << (batch.size[i]! & 0xff);
+      const pages = 1 << Math.min(batch.size[i]! & 0xff, MAX_PAGE_ORDER);
       for (let page = pfn + PAGEBLOCK_PAGES; page < pfn + pages; page += PAGEBLOCK_PAGES)
         this.#seeType(page, fallbackType);
     }
@@ -136,7 +137,9 @@ export class TraceScan {
     return first;
   }
 
+  /** Isolation passes, and shows nothing about what the block is. */
   #seeType(pfn: number, migratetype: number): void {
+    if (migratetype >= Migratetype.isolate) return;
     const block = pfn >>> PAGEBLOCK_ORDER;
     if (this.blockType[block] === UNKNOWN_TYPE) this.blockType[block] = migratetype;
   }

@@ -7,6 +7,8 @@ import { allocPages } from '../../mm/page-alloc/alloc-pages.js';
 import { exactState, loadExactState } from '../../mm/page-alloc/exact-state.js';
 import { freePages } from '../../mm/page-alloc/free-owned.js';
 import { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
+import { isBuddy, isPcp } from '../../mm/page-alloc/page-map.js';
+import { spanAt } from '../../mm/page-alloc/page-span.js';
 import { validate } from '../../mm/page-alloc/validate.js';
 import { zonelistsFrom } from '../../mm/page-alloc/zonelist.js';
 import type { Policy } from '../../mm/policy.js';
@@ -27,6 +29,7 @@ import {
   readOracleRun,
 } from '../../trace/oracle/oracle-run.js';
 import { TextReader } from '../../trace/text/reader.js';
+import { machineProblem, machineSizeProblem } from '../machine-limit.js';
 import { exactFromDump, machineFromDump } from '../start-state/from-dump.js';
 import { EventLog } from './event-log.js';
 import { compareStates } from './state-comparison.js';
@@ -45,6 +48,18 @@ export interface OracleVerdict {
 /** Operations between two validations with --check. */
 const CHECK_INTERVAL = 1_000;
 
+/** Whether all of a chunk is memory that is on no list. */
+function isInUse(mm: PageAllocator, pfn: number, order: number): boolean {
+  const end = pfn + 2 ** order;
+  if (pfn % 2 ** order !== 0 || end > mm.pages.end_pfn) return false;
+  for (let page = pfn; page < end; page++) {
+    if (mm.findZone(page) === undefined) return false;
+    const span = spanAt(mm.pages, page);
+    if (span !== null && (isBuddy(span.state) || isPcp(span.state))) return false;
+  }
+  return true;
+}
+
 class OracleReplay {
   readonly verdict: OracleVerdict;
   readonly log = new EventLog();
@@ -55,10 +70,12 @@ class OracleReplay {
   #quick: { op: number; compared: number; equal: number; differences: string[] } | undefined;
 
   constructor(
+    readonly file: string,
     readonly header: OracleRunHeader,
     readonly policy: Policy,
     readonly zonelists: readonly OracleZonelist[],
     readonly check: boolean,
+    readonly max_machine_pages: number,
   ) {
     this.verdict = {
       header,
@@ -88,14 +105,24 @@ class OracleReplay {
   }
 
   #load(dump: StateDump): void {
-    const mm = new PageAllocator(machineFromDump(dump), this.policy);
+    const spec = machineFromDump(dump);
+    const problem = machineProblem(spec) ?? machineSizeProblem(spec, this.max_machine_pages);
+    if (problem !== undefined) throw new InputError({ file: this.file, ...problem });
+    const mm = new PageAllocator(spec, this.policy);
     loadExactState(mm, exactFromDump(dump));
     // What is allocated in a dump is what the kernel handed out.
     this.#handedOut.clear();
     const zoneOf = (number: number) => {
       const index = number % this.header.max_nr_zones;
       const node = Math.trunc(number / this.header.max_nr_zones);
-      return mm.zones.find((zone) => zone.node === node && zone.index === index)!;
+      const found = mm.zones.find((zone) => zone.node === node && zone.index === index);
+      if (found !== undefined) return found;
+      throw new InputError({
+        file: this.file,
+        field: 'zonelist',
+        value: String(number),
+        expectation: 'is not a zone of the dump',
+      });
     };
     const listsOf = (kind: OracleZonelist['kind']) =>
       mm.nodes.map(({ node }) => {
@@ -157,7 +184,16 @@ class OracleReplay {
   free(op: OracleFree): void {
     if (this.mm === undefined) return;
     this.#begin(op.op);
-    const pfn = this.#handedOut.get(op.of) ?? op.pfn;
+    const own = this.#handedOut.get(op.of);
+    // What was in use when the dump was made is known by the kernel's PFN only.
+    if (own === undefined && !isInUse(this.mm, op.pfn, op.order)) {
+      throw new InputError({
+        file: this.file,
+        field: `operation ${op.op}`,
+        expectation: `frees 0x${op.pfn.toString(16)} (order ${op.order}), which the dump before it does not hold in use`,
+      });
+    }
+    const pfn = own ?? op.pfn;
     this.#handedOut.delete(op.of);
     if (pfn !== NO_PFN) freePages(this.mm, 0, pfn, op.order);
     this.#validateSometimes(this.mm);
@@ -215,6 +251,7 @@ export async function verifyOracleRun(
   path: string,
   policyFor: (release: string) => Promise<Policy>,
   check: boolean,
+  max_machine_pages: number,
   limits?: TraceLimits,
   onProgress?: (operations: number) => void,
 ): Promise<OracleVerdict> {
@@ -225,7 +262,14 @@ export async function verifyOracleRun(
     if (item.t === 'run') header = item;
     else if (item.t === 'zonelist') zonelists.push(item);
     if (header === undefined) continue;
-    replay ??= new OracleReplay(header, await policyFor(header.release), zonelists, check);
+    replay ??= new OracleReplay(
+      path,
+      header,
+      await policyFor(header.release),
+      zonelists,
+      check,
+      max_machine_pages,
+    );
     if (item.t === 'alloc') replay.alloc(item);
     else if (item.t === 'free') replay.free(item);
     else if (item.t === 'check') replay.quickCheck(item);

@@ -64,6 +64,7 @@ async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> 
       return policy.policy;
     },
     request.check,
+    request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES,
     request.open?.limits,
     progressOf(request),
   );

@@ -101,8 +101,16 @@ export class ColumnWriters {
   readonly #maskNumbers = new Map<number, number>();
   readonly #masks: number[] = [];
 
-  /** @param limit  entries beyond which a dictionary is started anew */
-  constructor(strings: TraceStrings, kernel: KernelGeneration, limit: number) {
+  /**
+   * @param names  columns to write
+   * @param limit  entries beyond which a dictionary is started anew
+   */
+  constructor(
+    readonly names: readonly ArrowColumn[],
+    strings: TraceStrings,
+    kernel: KernelGeneration,
+    limit: number,
+  ) {
     this.#strings = strings;
     const dialect = gfpDialect(kernel);
     const add = (column: ArrowColumn, make: (id: number) => DictionaryWriter) =>
@@ -132,7 +140,7 @@ export class ColumnWriters {
   records(batch: EventBatch): BatchParts {
     if (batch.strings !== this.#strings) throw new Error('one trace has one set of strings');
     for (const dictionary of this.#dictionaries.values()) dictionary.startBatch();
-    const columns = ARROW_COLUMNS.map((name) => this.#column(name, batch));
+    const columns = this.names.map((name) => this.#column(name, batch));
     return {
       rows: batch.length,
       nodes: columns.map(({ nulls }) => [batch.length, nulls] as const),
@@ -142,7 +150,7 @@ export class ColumnWriters {
 
   /** The dictionaries that changed since they were last asked for. */
   *dictionaries(): Generator<EncodedMessage> {
-    for (const name of ARROW_COLUMNS) {
+    for (const name of this.names) {
       if (!isStringColumn(name)) continue;
       const message = this.#dictionary(name).message();
       if (message !== undefined) yield message;

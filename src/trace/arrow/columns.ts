@@ -93,6 +93,15 @@ export const TRACE_FIELDS: readonly EncodedField[] = ARROW_COLUMNS.map((name, i)
     : { name, nullable, type: NUMBER_TYPES[name], dictionary: undefined };
 });
 
+/**
+ * The columns of one trace: all, or of a trace that comes from a CSV those that the CSV had. It says nothing in the others.
+ *
+ * @param columns  of the CSV
+ */
+export function traceFields(columns: readonly string[] | undefined): readonly EncodedField[] {
+  return columns === undefined ? TRACE_FIELDS : TRACE_FIELDS.filter(({ name }) => columns.includes(name));
+}
+
 /** Whether the fast reader knows the column's type: the writer's own, with any width of indices up to 32 bits. */
 export function isOwnType(column: ArrowColumn, type: ArrowType, index: ArrowType | undefined): boolean {
   if (isStringColumn(column))

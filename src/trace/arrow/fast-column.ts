@@ -131,6 +131,14 @@ export function lookUpWords(
   empty: number,
 ): boolean {
   const { numbers, count } = dictionary;
+  if (dictionary.isCounted && column.nulls === 0) {
+    for (let i = 0; i < indexes.length; i++) {
+      const index = indexes[i] as number;
+      if (index >>> 0 >= count) return false;
+      out[at + i] = index + 1;
+    }
+    return true;
+  }
   for (let i = 0; i < indexes.length; i++) {
     if (column.nulls > 0 && !isGiven(column, from + i)) {
       out[at + i] = empty;

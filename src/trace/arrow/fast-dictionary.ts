@@ -51,6 +51,8 @@ export class FastDictionary {
   /** number of each entry; meaningless for odd ones */
   numbers = new Uint32Array(0);
   count = 0;
+  /** entry i has number i + 1, for every i: nothing needs to be looked up */
+  isCounted = false;
   /** texts of the odd entries by index; undefined for empty cells */
   readonly odd = new Map<number, string | undefined>();
   /** entries that spell the root, which has no number of its own */
@@ -69,6 +71,7 @@ export class FastDictionary {
   /** Forgets all entries. */
   clear(): void {
     this.count = 0;
+    this.isCounted = false;
     this.odd.clear();
     this.#roots.clear();
   }
@@ -92,6 +95,7 @@ export class FastDictionary {
     const view = int32View(data[0] as Uint8Array);
     const bytes = data[1] as Uint8Array;
     if (nulls === 0 && this.#addAll(rows, view, bytes)) return;
+    this.isCounted = false;
     for (let i = 0; i < rows; i++) {
       const index = this.count + i;
       if (nulls > 0 && (((validity[i >> 3] as number) >> (i & 7)) & 1) === 0) this.#addNull(index);
@@ -115,6 +119,7 @@ export class FastDictionary {
       this.numbers[this.count + i] = i + 1;
     }
     target.table.append({ first: 1, bytes: bytes.subarray(start, end), ends });
+    this.isCounted = this.count === 0;
     this.count += rows;
     return true;
   }

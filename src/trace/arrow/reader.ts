@@ -8,7 +8,6 @@
  */
 import type { ByteInput } from '../bytes/open-input.js';
 import { BATCH_EVENTS, EventBatch, type EventSource } from '../event-batch.js';
-import { EventTotals, type EventTotalsReport } from '../event-totals.js';
 import { type GfpDialect, gfpDialect } from '../gfp-text.js';
 import { InputError } from '../input-error.js';
 import { KERNEL_GENERATIONS, type KernelGeneration } from '../kernel-generation.js';
@@ -37,7 +36,6 @@ export interface ArrowReport {
   readonly columns: readonly string[];
   /** columns of the CSV that the trace comes from, if the input says so */
   readonly csv_columns: readonly string[] | undefined;
-  readonly totals: EventTotalsReport;
   /** generation whose gfp words the input says it uses */
   readonly kernel: KernelGeneration | undefined;
 }
@@ -49,7 +47,7 @@ export class ArrowReader implements EventSource {
   readonly #options: ArrowReaderOptions;
   readonly #limits: TraceLimits;
   readonly #capacity: number;
-  readonly #totals = new EventTotals();
+  #emitted = 0;
   readonly #state: TraceState;
   #layout: BatchLayout | undefined;
   #kernel: KernelGeneration | undefined;
@@ -101,10 +99,9 @@ export class ArrowReader implements EventSource {
     const schema = this.#layout?.schema;
     return {
       rows: this.#state.rows,
-      emitted: this.#totals.events,
+      emitted: this.#emitted,
       columns: schema?.fields.map((field) => field.name) ?? [],
       csv_columns: schema?.metadata.get(MetadataKey.columns)?.split(','),
-      totals: this.#totals.report(),
       kernel: this.#kernel,
     };
   }
@@ -157,7 +154,7 @@ export class ArrowReader implements EventSource {
 
   /** Counts a batch that is complete. */
   #counted(batch: EventBatch): EventBatch {
-    this.#totals.add(batch);
+    this.#emitted += batch.length;
     return batch;
   }
 

@@ -11,10 +11,11 @@ import { BATCH_EVENTS, EventBatch } from '../event-batch.js';
 import type { KernelGeneration } from '../kernel-generation.js';
 import { createTraceStrings } from '../string-table.js';
 import { ColumnWriters } from './column-writers.js';
-import { MetadataKey, TRACE_FIELDS, TRACE_VERSION } from './columns.js';
+import { type ArrowColumn, MetadataKey, TRACE_VERSION, traceFields } from './columns.js';
 import {
   type Block,
   END_OF_STREAM,
+  type EncodedField,
   type EncodedMessage,
   encodeFooter,
   encodeRecordBatch,
@@ -30,7 +31,7 @@ export interface ArrowWriterOptions {
   readonly format: ArrowFormat;
   /** in whose words gfp is written; the file says so. 6.18 by default */
   readonly kernel?: KernelGeneration | undefined;
-  /** columns of the CSV that the trace comes from, if it does */
+  /** columns of the CSV that the trace comes from, if it does: the others are not written */
   readonly columns?: readonly string[] | undefined;
   /** rows of a record batch; tests make it small */
   readonly batchRows?: number | undefined;
@@ -55,6 +56,7 @@ export class ArrowWriter {
   readonly #options: ArrowWriterOptions;
   readonly #kernel: KernelGeneration;
   readonly #metadata: ReadonlyMap<string, string>;
+  readonly #fields: readonly EncodedField[];
 
   constructor(options: ArrowWriterOptions) {
     this.#options = options;
@@ -65,6 +67,7 @@ export class ArrowWriter {
     ]);
     if (options.columns !== undefined) metadata.set(MetadataKey.columns, options.columns.join(','));
     this.#metadata = metadata;
+    this.#fields = traceFields(options.columns);
   }
 
   /**
@@ -78,7 +81,8 @@ export class ArrowWriter {
 
   #columns(strings: EventBatch['strings']): ColumnWriters {
     const limit = this.#options.format === 'file' ? Number.POSITIVE_INFINITY : STREAM_DICTIONARY;
-    return new ColumnWriters(strings, this.#kernel, limit);
+    const names = this.#fields.map(({ name }) => name as ArrowColumn);
+    return new ColumnWriters(names, strings, this.#kernel, limit);
   }
 
   /** The same events in batches that are full: filters leave small ones, and each record batch has its overhead. */
@@ -109,7 +113,7 @@ export class ArrowWriter {
   }
 
   async *#stream(batches: AsyncIterable<EventBatch>): AsyncGenerator<Uint8Array> {
-    yield encodeSchema(TRACE_FIELDS, this.#metadata);
+    yield encodeSchema(this.#fields, this.#metadata);
     let columns: ColumnWriters | undefined;
     for await (const batch of this.#full(batches)) {
       columns ??= this.#columns(batch.strings);
@@ -139,7 +143,7 @@ export class ArrowWriter {
       const magic = new Uint8Array(padded(FILE_MAGIC.length));
       magic.set(FILE_MAGIC);
       yield magic;
-      const schema = encodeSchema(TRACE_FIELDS, this.#metadata);
+      const schema = encodeSchema(this.#fields, this.#metadata);
       yield schema;
       let at = magic.length + schema.length;
       const dictionaries: Block[] = [];
@@ -151,7 +155,7 @@ export class ArrowWriter {
       yield* spool.read();
       yield END_OF_STREAM;
       const placed = records.map((block) => ({ ...block, offset: block.offset + at }));
-      yield encodeFooter(TRACE_FIELDS, this.#metadata, dictionaries, placed);
+      yield encodeFooter(this.#fields, this.#metadata, dictionaries, placed);
     } finally {
       await spool.close();
     }

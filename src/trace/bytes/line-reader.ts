@@ -30,11 +30,13 @@ export class LineSplitter {
 
   /**
    * @param maxLineBytes  longest line without its LF
+   * @param remedy        what to do about a longer one
    */
   constructor(
     readonly file: string,
     readonly sink: LineSink,
     readonly maxLineBytes: number = MAX_LINE_BYTES,
+    readonly remedy = 'raise --max-line if this is a text file',
   ) {}
 
   /**
@@ -99,7 +101,7 @@ export class LineSplitter {
       file: this.file,
       line: this.lines + 1,
       expectation: `is longer than ${this.maxLineBytes} bytes`,
-      remedy: 'raise --max-line if this is a text file',
+      remedy: this.remedy,
     });
   }
 }
@@ -113,6 +115,7 @@ export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
   file: string,
   maxLineBytes: number = MAX_LINE_BYTES,
+  remedy?: string,
 ): AsyncGenerator<readonly string[]> {
   const decoder = new TextDecoder();
   let block: string[] = [];
@@ -122,6 +125,7 @@ export async function* readLines(
       block.push(decoder.decode(bytes.subarray(start, end)));
     },
     maxLineBytes,
+    remedy,
   );
   try {
     for await (const chunk of chunks) {

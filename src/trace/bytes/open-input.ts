@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, fstatSync } from 'node:fs';
 import { fromSystemError, InputError } from '../input-error.js';
 import { DEFAULT_LIMITS, type TraceLimits } from '../limits.js';
+import { type Digest, NO_DIGEST } from './digest.js';
 import { InflationGuard, type PackedMeter } from './inflation-guard.js';
 
 export type Compression = 'none' | 'gzip' | 'xz' | 'zstd';
@@ -127,25 +128,25 @@ export async function openChunks(
   return { name, compression: packing.compression, chunks: guard.watch(unpack(chunks, name, guard)) };
 }
 
-/** What was read of an input as it is stored, once its chunks have ended. */
-export interface Digest {
-  /** lower-case hex; empty if not all was read */
-  readonly sha256: string;
-  readonly bytes: number;
-}
-
 export interface OpenedInput extends ByteInput {
+  /** of what was read, once the chunks have ended */
   readonly digest: () => Digest;
 }
 
 /**
  * Opens a path or `-`.
  *
+ * @param makesDigest  false: somebody else makes it
  * @throws InputError  if it cannot be read
  */
-export async function openInput(path: string, limits: TraceLimits = DEFAULT_LIMITS): Promise<OpenedInput> {
+export async function openInput(
+  path: string,
+  limits: TraceLimits = DEFAULT_LIMITS,
+  makesDigest = true,
+): Promise<OpenedInput> {
+  let digest = NO_DIGEST;
+  if (!makesDigest) return { ...(await openChunks(rawChunks(path), path, limits)), digest: () => digest };
   const hash = createHash('sha256');
-  let digest: Digest = { sha256: '', bytes: 0 };
   async function* digested(): AsyncGenerator<Uint8Array> {
     let bytes = 0;
     for await (const chunk of rawChunks(path)) {

@@ -43,17 +43,47 @@ const DECODER_ERRORS: readonly string[] = [
 
 const FORMAT_ERROR = 5;
 
+function otherData(file: string): InputError {
+  return new InputError({ file, expectation: 'has other data behind its xz data', remedy: 'cut it off' });
+}
+
 function decoderError(error: unknown, file: string): InputError {
   const code = Number(/error code (\d+)/.exec(error instanceof Error ? error.message : '')?.[1] ?? 7);
   // Whoever calls has seen the first stream's magic.
   if (code === FORMAT_ERROR) {
-    return new InputError({ file, expectation: 'has other data behind its xz data', remedy: 'cut it off' });
+    return otherData(file);
   }
   return new InputError({
     file,
     expectation: DECODER_ERRORS[code] || DECODER_ERRORS[7] || '',
     remedy: 'check it with xz -t, or unpack it and give the unpacked file',
   });
+}
+
+const MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00);
+/** A stream's header and its footer have this length; the decoder asks for all of it before it looks. */
+const HEADER_BYTES = 12;
+
+/**
+ * Whether the last bytes of a file are the end of a stream and some that begin no other one. The decoder takes fewer
+ * than a header has for a stream that is cut.
+ */
+function endsInOtherData(tail: Uint8Array): boolean {
+  for (let end = tail.length - 1; end >= HEADER_BYTES && tail.length - end < HEADER_BYTES; end--) {
+    // A footer ends with a zero, the kind of check, and two letters.
+    if (
+      tail[end - 1] !== 0x5a ||
+      tail[end - 2] !== 0x59 ||
+      tail[end - 4] !== 0 ||
+      (tail[end - 3] as number) > 0x0f
+    )
+      continue;
+    const rest = tail.subarray(end);
+    const start = rest.findIndex((byte) => byte !== 0);
+    if (start >= 0 && !rest.subarray(start).every((byte, i) => i >= MAGIC.length || byte === MAGIC[i]))
+      return true;
+  }
+  return false;
 }
 
 /** What the piece with a damaged place held before it is lost with it, so pieces are as small as speed allows. */
@@ -69,6 +99,7 @@ export async function* xzChunks(
   let rest: Uint8Array = new Uint8Array(0);
   let sourceEnded = false;
   let sourceError: unknown;
+  let tail: Uint8Array = new Uint8Array(0);
   const nextPiece = async (): Promise<Uint8Array | undefined> => {
     while (rest.length === 0 && !sourceEnded) {
       const next = await input.next();
@@ -79,6 +110,7 @@ export async function* xzChunks(
     const piece = rest.subarray(0, PIECE_BYTES);
     rest = rest.subarray(piece.length);
     meter.packedBytes += piece.length;
+    tail = Buffer.concat([tail, piece]).subarray(-2 * HEADER_BYTES);
     return piece;
   };
 
@@ -121,6 +153,7 @@ export async function* xzChunks(
       } catch (error) {
         finished = true;
         if (sourceError !== undefined) throw sourceError;
+        if (starved && endsInOtherData(tail)) throw otherData(file);
         if (starved) {
           throw new InputError({
             file,

@@ -8,17 +8,20 @@
 import { NO_ORDER } from '../event-batch.js';
 import type { StringTable } from '../string-table.js';
 
-const FIRST_CAPACITY = 1 << 10;
+const FIRST_CAPACITY = 1 << 12;
 const ADDRESS = /^0x[\da-f]+$/;
-/** Room for an order plus 1 below the line in a state; lines up to 2^49 fit above it. */
+/** Room for an order plus 1 below the line in a state. */
 const ORDERS = 16;
+/** Lines from here on do not fit a state of 32 bits. */
+const LARGE_LINE = 2 ** 32 / ORDERS;
 
 export class FreedIds {
   /**
    * By id: the line of the row that freed it (0 while it lives, or if it was never seen) times ORDERS, plus its order
-   * as allocated plus 1 (0 if no row allocated it). One number, as ids are far apart in memory.
+   * as allocated plus 1 (0 if no row allocated it). One number, as ids are far apart in memory; of 32 bits, as long as
+   * lines fit.
    */
-  #states = new Float64Array(FIRST_CAPACITY);
+  #states: Uint32Array | Float64Array = new Uint32Array(FIRST_CAPACITY);
 
   /** @param recorded  for objects of caches: the texts of the ids */
   constructor(readonly recorded?: StringTable) {}
@@ -35,11 +38,14 @@ export class FreedIds {
    */
   freed(id: number, order: number, line: number): number {
     if (id >= this.#states.length) this.#reserve(id);
-    const state = this.#states[id];
+    const state = this.#states[id] as number;
     if (state >= ORDERS) return this.#isAddress(id) ? 0 : Math.floor(state / ORDERS);
     const allocated = state - 1;
-    if (allocated >= 0 && (order === NO_ORDER || order === allocated))
+    if (allocated >= 0 && (order === NO_ORDER || order === allocated)) {
+      if (line >= LARGE_LINE && this.#states instanceof Uint32Array)
+        this.#states = new Float64Array(this.#states);
       this.#states[id] = line * ORDERS + state;
+    }
     return 0;
   }
 
@@ -48,7 +54,9 @@ export class FreedIds {
   }
 
   #reserve(id: number): void {
-    const states = new Float64Array(Math.max(id + 1, this.#states.length * 2));
+    const capacity = Math.max(id + 1, this.#states.length * 2);
+    const states =
+      this.#states instanceof Uint32Array ? new Uint32Array(capacity) : new Float64Array(capacity);
     states.set(this.#states);
     this.#states = states;
   }

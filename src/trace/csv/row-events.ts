@@ -168,7 +168,7 @@ export class RowEvents {
     this.rowLine = line;
     const op = values[Column.op];
     let ts = values[Column.ts];
-    if (ts === EMPTY) ts = this.lastTs + DEFAULT_GAP_NS;
+    if (ts === EMPTY) ts = Math.min(this.lastTs + DEFAULT_GAP_NS, Number.MAX_SAFE_INTEGER);
     if (ts < this.lastTs) return RowProblem.ts;
     let cpu = values[Column.cpu];
     if (cpu === EMPTY) cpu = 0;

@@ -5,13 +5,17 @@
  * make the model walk in circles, and a machine of a million CPUs would take all memory before a page is looked at.
  */
 import { pcpListOrder } from '../../mm/page-alloc/per-cpu-pages.js';
-import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, ZONE_NAMES } from '../../mm/types.js';
+import { MAX_NR_ZONES, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, ZONE_NAMES } from '../../mm/types.js';
 import type { DumpList, DumpPcp, DumpZone, StateDump } from './oracle-dump.js';
 
 export const MAX_CPUS = 8192;
 const MAX_NODE = 1023;
 /** PFNs have 32 bits, and the last one means "none". */
 const MAX_END_PFN = 0xffff_ffff;
+/** Pages of a per-CPU list that move at once, the doublings of that, and how many may stand there. */
+const MAX_BATCH = 0xffff;
+const MAX_FACTOR = 14;
+const MAX_HIGH = 0x7fff_ffff;
 /** Longest piece of a value that is looked at to show it. */
 const SHOWN_CHARACTERS = 100;
 
@@ -32,7 +36,10 @@ export function shown(value: unknown): string {
   return (JSON.stringify(value) ?? 'nothing').slice(0, SHOWN_CHARACTERS);
 }
 
-type ZoneSizes = Pick<DumpZone, 'zone' | 'name' | 'node' | 'spanned' | 'present' | 'managed'>;
+type ZoneSizes = Pick<
+  DumpZone,
+  'zone' | 'name' | 'node' | 'spanned' | 'present' | 'managed' | 'lowmem_reserve'
+>;
 
 /** @throws DumpProblem */
 export function checkZone(zone: ZoneSizes, start: number, before: readonly ZoneSizes[]): void {
@@ -54,10 +61,24 @@ export function checkZone(zone: ZoneSizes, start: number, before: readonly ZoneS
     throw new DumpProblem('zone.present', 'is more than spanned', String(zone.present));
   if (zone.managed > zone.present)
     throw new DumpProblem('zone.managed', 'is more than present', String(zone.managed));
+  if (zone.lowmem_reserve.length > MAX_NR_ZONES)
+    throw new DumpProblem('zone.lowmem_reserve', `has more than ${MAX_NR_ZONES} entries`);
+}
+
+interface PcpSizes extends Pick<DumpPcp, 'cpu' | 'batch' | 'high'> {
+  readonly free_factor?: number | undefined;
+  readonly alloc_factor?: number | undefined;
 }
 
 /** @throws DumpProblem */
-export function checkPcp(cpu: number, cpus: number, before: readonly Pick<DumpPcp, 'cpu'>[]): void {
+export function checkPcp(pcp: PcpSizes, cpus: number, before: readonly Pick<DumpPcp, 'cpu'>[]): void {
+  const { cpu, batch, high, free_factor = 0, alloc_factor = 0 } = pcp;
+  if (batch < 1 || batch > MAX_BATCH)
+    throw new DumpProblem('pcp.batch', `is not a batch from 1 to ${MAX_BATCH}`, String(batch));
+  if (high > MAX_HIGH) throw new DumpProblem('pcp.high', `is more than ${MAX_HIGH}`, String(high));
+  const factor = Math.max(free_factor, alloc_factor);
+  if (factor > MAX_FACTOR)
+    throw new DumpProblem('pcp', `has a factor of more than ${MAX_FACTOR}`, String(factor));
   if (cpu >= cpus) throw new DumpProblem('pcp.cpu', `is not one of the dump's ${cpus} CPUs`, String(cpu));
   if (before.some((other) => other.cpu === cpu))
     throw new DumpProblem('pcp.cpu', 'stands twice for this zone', String(cpu));

@@ -250,7 +250,7 @@ export class DumpBuilder {
       return undefined;
     }
     const dump = this.#dump;
-    if (dump === undefined) throw new DumpProblem('t', 'stands outside of a dump', shown(kind));
+    if (dump === undefined) throw new DumpProblem(shown(kind), 'stands outside of a dump');
     switch (kind) {
       case 'zone': {
         const { t: _, start, contiguous, ...rest } = checked(zoneLine, line, 'zone');
@@ -303,7 +303,7 @@ export class DumpBuilder {
       case 'pcp': {
         const { t: _, zone, ...rest } = checked(pcpLine, line, 'pcp');
         const { pcps } = this.#zone(zone, 'pcp.zone');
-        checkPcp(rest.cpu, dump.cpus, pcps);
+        checkPcp(rest, dump.cpus, pcps);
         pcps.push({
           ...rest,
           free_factor: rest.free_factor,

@@ -167,6 +167,27 @@ function operation(op: readonly unknown[]): OracleAlloc | OracleFree | OracleChe
   throw new DumpProblem('operation', 'is not A, F or C', shown(kind));
 }
 
+/** What was handed out and not taken back: a free names one of these, and its order. */
+class LiveAllocations {
+  readonly #live = new Map<number, OracleAlloc>();
+
+  /** @throws DumpProblem */
+  follow(op: OracleAlloc | OracleFree | OracleCheck): void {
+    if (op.t === 'alloc') {
+      if (this.#live.has(op.op))
+        throw new DumpProblem('A', 'has the number of another operation', shown(op.op));
+      this.#live.set(op.op, op);
+    } else if (op.t === 'free') {
+      const of = this.#live.get(op.of);
+      if (of === undefined)
+        throw new DumpProblem('F', 'names no operation whose pages are in use', shown(op.of));
+      if (of.order !== op.order)
+        throw new DumpProblem('F', `is not the order of operation ${op.of}, ${of.order}`, shown(op.order));
+      this.#live.delete(op.of);
+    }
+  }
+}
+
 function header<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -186,6 +207,7 @@ export async function* readOracleRun(
   const file = input.name;
   let hasCma = options.hasCma ?? true;
   let builder = new DumpBuilder(hasCma);
+  const live = new LiveAllocations();
   let gfps = Number.POSITIVE_INFINITY;
   let number = 0;
   const take = (text: string): OracleItem | undefined => {
@@ -196,6 +218,7 @@ export async function* readOracleRun(
       if (op.t === 'alloc' && op.gfp >= gfps) {
         throw new DumpProblem('A', 'names a request that the header does not list', shown(op.gfp));
       }
+      live.follow(op);
       return op;
     }
     if (value === null || typeof value !== 'object')
@@ -226,7 +249,7 @@ export async function* readOracleRun(
       }
     }
   };
-  for await (const lines of readLines(input.chunks, file, MAX_LINE_BYTES)) {
+  for await (const lines of readLines(input.chunks, file, MAX_LINE_BYTES, 'check how it was made')) {
     for (const text of lines) {
       number++;
       if (text === '') continue;
@@ -235,7 +258,13 @@ export async function* readOracleRun(
         item = take(text);
       } catch (error) {
         if (error instanceof SyntaxError) {
-          throw new InputError({ file, line: number, value: text, expectation: 'is not JSON' });
+          throw new InputError({
+            file,
+            line: number,
+            value: text,
+            expectation: 'is not JSON',
+            remedy: 'each line is one value',
+          });
         }
         if (!(error instanceof DumpProblem)) throw error;
         const { field, value, expectation } = error;

@@ -14,9 +14,10 @@ import { basename, join } from 'node:path';
 import { openInput, readWholeInput } from '../bytes/open-input.js';
 import { fromSystemError, InputError } from '../input-error.js';
 import { guessKernel, type KernelGuess } from '../kernel-generation.js';
+import type { TraceLimits } from '../limits.js';
 import { parseRingStats, type RingStats } from './ring-stats.js';
 import { type BuddyinfoZone, parseBuddyinfo } from './snapshot/buddyinfo.js';
-import { type Kpageflags, readKpageflags } from './snapshot/kpageflags.js';
+import { type Kpageflags, type KpageflagsOptions, readKpageflags } from './snapshot/kpageflags.js';
 import { parseMeminfo } from './snapshot/meminfo.js';
 import { type Pagetypeinfo, parsePagetypeinfo } from './snapshot/pagetypeinfo.js';
 import { parseVmstat } from './snapshot/vmstat.js';
@@ -59,6 +60,18 @@ export interface Snapshot {
   readonly vmstat: ReadonlyMap<string, number> | undefined;
   readonly meminfo: ReadonlyMap<string, number> | undefined;
 }
+
+/** Larger than that of any machine: what is read whole must not be a trace, or worse, given by mistake. */
+const MAX_TEXT_BYTES: Readonly<
+  Record<'buddyinfo' | 'pagetypeinfo' | 'zoneinfo' | 'vmstat' | 'meminfo', number>
+> = {
+  buddyinfo: 4 << 20,
+  pagetypeinfo: 16 << 20,
+  zoneinfo: 64 << 20,
+  vmstat: 1 << 20,
+  meminfo: 1 << 20,
+};
+const MAX_SMALL_FILE_BYTES = 1 << 20;
 
 const SUFFIX = /(?:\.(?:txt|bin))?(?:\.(?:gz|xz|zst))?$/;
 
@@ -125,8 +138,13 @@ export async function openRecording(directory: string): Promise<Recording> {
   const statsFile = files.get('stats') ?? files.get('ring_stats');
   if (kernelFile === undefined) missing.push('kernel');
   if (statsFile === undefined) missing.push('stats');
-  const kernel = guessKernel(kernelFile === undefined ? '' : (await readWholeInput(kernelFile)).toString());
-  const stats = statsFile === undefined ? [] : parseRingStats((await readWholeInput(statsFile)).toString());
+  const kernel = guessKernel(
+    kernelFile === undefined ? '' : (await readWholeInput(kernelFile, MAX_SMALL_FILE_BYTES)).toString(),
+  );
+  const stats =
+    statsFile === undefined
+      ? []
+      : parseRingStats((await readWholeInput(statsFile, MAX_SMALL_FILE_BYTES)).toString());
   const before = await findSnapshot(join(directory, 'before'));
   const after = await findSnapshot(join(directory, 'after'));
   return {
@@ -143,24 +161,27 @@ export async function openRecording(directory: string): Promise<Recording> {
 }
 
 /** Reads and parses the texts of a snapshot. @throws InputError */
-export async function readSnapshot(paths: SnapshotPaths): Promise<Snapshot> {
-  const parsed = async <T>(path: string | undefined, parse: (text: string, file: string) => T) =>
-    path === undefined ? undefined : parse((await readWholeInput(path)).toString(), path);
+export async function readSnapshot(paths: SnapshotPaths, limits?: TraceLimits): Promise<Snapshot> {
+  const parsed = async <T>(name: keyof typeof MAX_TEXT_BYTES, parse: (text: string, file: string) => T) => {
+    const path = paths[name];
+    if (path === undefined) return undefined;
+    return parse((await readWholeInput(path, MAX_TEXT_BYTES[name], limits)).toString(), path);
+  };
   return {
-    buddyinfo: await parsed(paths.buddyinfo, parseBuddyinfo),
-    pagetypeinfo: await parsed(paths.pagetypeinfo, parsePagetypeinfo),
-    zoneinfo: await parsed(paths.zoneinfo, parseZoneinfo),
-    vmstat: await parsed(paths.vmstat, parseVmstat),
-    meminfo: await parsed(paths.meminfo, parseMeminfo),
+    buddyinfo: await parsed('buddyinfo', parseBuddyinfo),
+    pagetypeinfo: await parsed('pagetypeinfo', parsePagetypeinfo),
+    zoneinfo: await parsed('zoneinfo', parseZoneinfo),
+    vmstat: await parsed('vmstat', parseVmstat),
+    meminfo: await parsed('meminfo', parseMeminfo),
   };
 }
 
 /** Reads a snapshot's kpageflags; undefined if there is none. @throws InputError */
 export async function readPageClasses(
   paths: SnapshotPaths,
-  options: { readonly keepRaw?: boolean } = {},
+  options: KpageflagsOptions & { readonly limits?: TraceLimits | undefined } = {},
 ): Promise<Kpageflags | undefined> {
   if (paths.kpageflags === undefined) return undefined;
-  const input = await openInput(paths.kpageflags);
+  const input = await openInput(paths.kpageflags, options.limits);
   return readKpageflags(input.chunks, paths.kpageflags, options);
 }

@@ -150,15 +150,18 @@ export class TextReader implements EventSource {
     this.#splitter.finish();
   }
 
-  #line(bytes: Uint8Array, start: number, end: number): void {
+  #line(bytes: Uint8Array, lineStart: number, end: number): void {
     const head = this.#head;
+    const start = this.#splitter.lines === 1 ? behindMark(bytes, lineStart, end) : lineStart;
     const first = bytes[start];
     if (
       first === HASH ||
       first === TAB ||
       start === end ||
       this.#isCutInput ||
-      !head.parse(bytes, start, end)
+      !head.parse(bytes, start, end) ||
+      // Rounded, and later than anything that follows could be.
+      head.ts > Number.MAX_SAFE_INTEGER
     ) {
       this.#otherLine(bytes, start, end);
       return;
@@ -407,4 +410,11 @@ function textAt(bytes: Uint8Array, start: number, end: number): string {
 
 function example(bytes: Uint8Array, start: number, end: number): string {
   return sanitize(textAt(bytes, start, Math.min(end, start + 4 * EXAMPLE_CHARACTERS)), EXAMPLE_CHARACTERS);
+}
+
+/** The place behind a byte order mark of UTF-8, which editors of other systems write. */
+function behindMark(bytes: Uint8Array, start: number, end: number): number {
+  const isMarked =
+    end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf;
+  return isMarked ? start + 3 : start;
 }

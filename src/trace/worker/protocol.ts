@@ -19,7 +19,7 @@ export interface WorkerData {
 }
 
 export type FromReader =
-  | { readonly kind: 'opened'; readonly kernel: TraceKernel }
+  | { readonly kind: 'opened'; readonly kernel: TraceKernel; readonly files: readonly string[] }
   | {
       readonly kind: 'batch';
       readonly slot: number;

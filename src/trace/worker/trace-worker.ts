@@ -28,8 +28,9 @@ class Reader {
 
   async run(): Promise<void> {
     try {
-      const set = await openTraceSet(request);
-      this.#send({ kind: 'opened', kernel: set.kernel });
+      // The other thread has the time to make the digests.
+      const set = await openTraceSet({ ...request, open: { ...request.open, digests: false } });
+      this.#send({ kind: 'opened', kernel: set.kernel, files: set.files });
       for await (const batch of set.source.batches()) {
         if (!(await this.#sendBatch(batch, set))) break;
       }

@@ -1,6 +1,7 @@
 /** A trace set that is read by another thread, so that decoding and replay overlap. */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { type Digest, digestFile, NO_DIGEST } from '../bytes/digest.js';
 import { BATCH_EVENTS, EventBatch, type EventSource } from '../event-batch.js';
 import { createTraceStrings, type TraceStrings } from '../string-table.js';
 import type { TraceSet, TraceSetReport, TraceSetRequest } from '../trace-set.js';
@@ -49,6 +50,26 @@ class Inbox {
   }
 }
 
+/** Digests of the inputs, made beside the replay: the thread that decodes is the one that is waited for. */
+class Digests {
+  readonly #stopped = new AbortController();
+  readonly #digests: readonly Promise<Digest>[];
+
+  constructor(files: readonly string[]) {
+    // A file that cannot be read is told by the thread that reads it.
+    this.#digests = files.map((file) => digestFile(file, this.#stopped.signal).catch(() => NO_DIGEST));
+  }
+
+  async addTo(report: TraceSetReport): Promise<TraceSetReport> {
+    const digests = await Promise.all(this.#digests);
+    return { ...report, inputs: report.inputs.map((input, i) => ({ ...input, ...digests[i] })) };
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+}
+
 class WorkerSource implements EventSource {
   report: TraceSetReport | undefined;
 
@@ -57,6 +78,7 @@ class WorkerSource implements EventSource {
     readonly worker: Worker,
     readonly inbox: Inbox,
     readonly slots: readonly EventBatch[],
+    readonly digests: Digests,
   ) {}
 
   async *batches(): AsyncGenerator<EventBatch> {
@@ -64,7 +86,7 @@ class WorkerSource implements EventSource {
       for (;;) {
         const message = await this.inbox.next();
         if (message.kind === 'end') {
-          this.report = message.report;
+          this.report = await this.digests.addTo(message.report);
           return;
         }
         if (message.kind !== 'batch') continue;
@@ -76,6 +98,7 @@ class WorkerSource implements EventSource {
         this.#send({ kind: 'free', slot: message.slot });
       }
     } finally {
+      this.digests.stop();
       // Left early: what was read so far is in the report, which the reader sends when it stops.
       if (this.report === undefined) await this.#stop();
       await this.worker.terminate();
@@ -101,39 +124,55 @@ class WorkerSource implements EventSource {
   }
 }
 
-/**
- * Opens a trace set in a thread of its own.
- *
- * @param tables  string tables that the consumer reads from
- * @throws InputError  as openTraceSet
- */
-export async function openInWorker(
-  request: TraceSetRequest,
-  tables: readonly (keyof TraceStrings)[],
-): Promise<TraceSet> {
-  const strings = createTraceStrings(request.open?.limits, request.inputs[0]);
-  const slots = Array.from(
-    { length: SLOTS },
-    () => new EventBatch(strings, BATCH_EVENTS, new SharedArrayBuffer(EventBatch.bytes(BATCH_EVENTS))),
-  );
-  const data: WorkerData = { request, slots: slots.map((slot) => slot.buffer as SharedArrayBuffer), tables };
-  const worker = new Worker(WORKER, { workerData: data });
-  const inbox = new Inbox(worker);
-  let opened: FromReader;
-  try {
-    opened = await inbox.next();
-  } catch (error) {
-    await worker.terminate();
-    throw error;
+/** A trace set that a thread of its own opens and begins to read at once. */
+export class ReadingThread {
+  readonly #strings: TraceStrings;
+  readonly #slots: readonly EventBatch[];
+  readonly #worker: Worker;
+  readonly #inbox: Inbox;
+
+  /** @param tables  string tables that the consumer reads from */
+  constructor(request: TraceSetRequest, tables: readonly (keyof TraceStrings)[]) {
+    this.#strings = createTraceStrings(request.open?.limits, request.inputs[0]);
+    this.#slots = Array.from(
+      { length: SLOTS },
+      () =>
+        new EventBatch(this.#strings, BATCH_EVENTS, new SharedArrayBuffer(EventBatch.bytes(BATCH_EVENTS))),
+    );
+    const slots = this.#slots.map((slot) => slot.buffer as SharedArrayBuffer);
+    const workerData: WorkerData = { request, slots, tables };
+    this.#worker = new Worker(WORKER, { workerData });
+    this.#inbox = new Inbox(this.#worker);
+    // Until somebody asks for the traces, the thread is no reason for the program to live.
+    this.#worker.unref();
   }
-  if (opened.kind !== 'opened') throw new Error(`the reading thread began with ${opened.kind}`);
-  const source = new WorkerSource(strings, worker, inbox, slots);
-  return {
-    source,
-    kernel: opened.kernel,
-    report: () => {
-      if (source.report === undefined) throw new Error('the trace has not been read');
-      return source.report;
-    },
-  };
+
+  /** The traces, once they are open. Can be called once. @throws InputError  as openTraceSet */
+  async open(): Promise<TraceSet> {
+    this.#worker.ref();
+    let opened: FromReader;
+    try {
+      opened = await this.#inbox.next();
+    } catch (error) {
+      await this.#worker.terminate();
+      throw error;
+    }
+    if (opened.kind !== 'opened') throw new Error(`the reading thread began with ${opened.kind}`);
+    const source = new WorkerSource(
+      this.#strings,
+      this.#worker,
+      this.#inbox,
+      this.#slots,
+      new Digests(opened.files),
+    );
+    return {
+      source,
+      kernel: opened.kernel,
+      files: opened.files,
+      report: () => {
+        if (source.report === undefined) throw new Error('the trace has not been read');
+        return source.report;
+      },
+    };
+  }
 }

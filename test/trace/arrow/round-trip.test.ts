@@ -138,7 +138,8 @@ describe.each(FORMATS)('%s', (format) => {
     expect(reader.report()).toMatchObject({
       rows: 0,
       emitted: 0,
-      columns: [...ARROW_COLUMNS],
+      // What the CSV did not have is not written.
+      columns: ['ts', 'op', 'id'],
       csv_columns: ['ts', 'op', 'id'],
       kernel: '6.1',
     });

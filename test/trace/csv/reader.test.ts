@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { FreedIds } from '../../../src/trace/csv/freed-ids.js';
 import { type CsvOptions, CsvReader } from '../../../src/trace/csv/reader.js';
 import { EventFlag } from '../../../src/trace/event-batch.js';
 import { InputError, InputErrors } from '../../../src/trace/input-error.js';
@@ -316,4 +317,15 @@ describe('an object freed twice', () => {
     const { report } = await read(text);
     expect(report.invalid).toBe(0);
   });
+});
+
+test('lines of objects freed stay known beyond what 32 bits hold of them', () => {
+  const ids = new FreedIds();
+  ids.allocated(1, 0);
+  ids.allocated(2, 3);
+  expect(ids.freed(1, 0, 7)).toBe(0);
+  expect(ids.freed(2, 3, 2 ** 40)).toBe(0);
+  expect([ids.freed(1, 0, 2 ** 41), ids.freed(2, 3, 2 ** 41)]).toEqual([7, 2 ** 40]);
+  ids.allocated(9000, 1);
+  expect([ids.freed(9000, 1, 2 ** 41), ids.freed(9000, 1, 1), ids.freed(1, 0, 1)]).toEqual([0, 2 ** 41, 7]);
 });

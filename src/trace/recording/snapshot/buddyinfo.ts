@@ -2,7 +2,7 @@
  * /proc/buddyinfo: free blocks per zone and order. model: page-allocator 6.1
  */
 import { NR_PAGE_ORDERS, type ZoneIndex } from '../../../mm/types.js';
-import { malformed, numberedLines, wholeNumbers, zoneIndex } from './snapshot-text.js';
+import { malformed, nodeNumber, numberedLines, wholeNumbers, zoneIndex } from './snapshot-text.js';
 
 export interface BuddyinfoZone {
   readonly node: number;
@@ -21,7 +21,11 @@ export function parseBuddyinfo(text: string, file: string): BuddyinfoZone[] {
     if (free.length !== NR_PAGE_ORDERS) {
       throw malformed(file, number, line, `has ${free.length} orders instead of ${NR_PAGE_ORDERS}`);
     }
-    zones.push({ node: Number(match[1]), zone: zoneIndex(match[2] as string, file, number), free });
+    zones.push({
+      node: nodeNumber(match[1] as string, file, number),
+      zone: zoneIndex(match[2] as string, file, number),
+      free,
+    });
   }
   return zones;
 }

@@ -72,15 +72,25 @@ function classOf(word: number, reserved: number): PageClass {
   return reserved !== 0 ? PageClass.reserved : PageClass.other;
 }
 
-/** Reads all words of `chunks`. @throws InputError if they end inside a word */
+export interface KpageflagsOptions {
+  readonly keepRaw?: boolean | undefined;
+  /** more words than this are refused; there is one for each page of the address space, holes included */
+  readonly maxPages?: number | undefined;
+}
+
+/** A class is a byte: what typed arrays can hold is more than any machine has. */
+const MAX_PAGES = 2 ** 32;
+
+/** Reads all words of `chunks`. @throws InputError if they end inside a word, or are too many */
 export async function readKpageflags(
   chunks: AsyncIterable<Uint8Array>,
   file: string,
-  options: { readonly keepRaw?: boolean } = {},
+  options: KpageflagsOptions = {},
 ): Promise<Kpageflags> {
   let classes = new Uint8Array(1 << 20);
   let raw = options.keepRaw === true ? new Uint32Array(1 << 20) : undefined;
   const counts: number[] = PAGE_CLASS_NAMES.map(() => 0);
+  const maxPages = Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES);
   let pages = 0;
   let headClass: number = PageClass.other;
   // Words repeat in long runs: the class of the last one is kept.
@@ -90,6 +100,13 @@ export async function readKpageflags(
 
   const takeWords = (words: Int32Array) => {
     const count = words.length >> 1;
+    if (pages + count > maxPages) {
+      throw new InputError({
+        file,
+        expectation: `describes more than ${maxPages.toLocaleString('en-US')} pages`,
+        remedy: 'raise --max-machine if that is right',
+      });
+    }
     if (pages + count > classes.length) {
       const capacity = Math.max(classes.length * 2, pages + count);
       const grown = new Uint8Array(capacity);

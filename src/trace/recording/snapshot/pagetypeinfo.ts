@@ -4,7 +4,8 @@
  * Types are told by their printed names, since Isolate has another number in kernels without CMA.
  */
 import { MIGRATETYPE_NAMES, type Migratetype, NR_PAGE_ORDERS, type ZoneIndex } from '../../../mm/types.js';
-import { malformed, numberedLines, wholeNumbers, zoneIndex } from './snapshot-text.js';
+import { InputError } from '../../input-error.js';
+import { malformed, nodeNumber, numberedLines, wholeNumbers, zoneIndex } from './snapshot-text.js';
 
 export interface PagetypeinfoFree {
   readonly node: number;
@@ -67,7 +68,7 @@ export function parsePagetypeinfo(text: string, file: string): Pagetypeinfo {
         throw malformed(file, number, line, `has ${words.length} orders instead of ${NR_PAGE_ORDERS}`);
       }
       free.push({
-        node: Number(list[1]),
+        node: nodeNumber(list[1] as string, file, number),
         zone: zoneIndex(list[2] as string, file, number),
         type: migratetype(list[3] as string, file, number),
         free: wholeNumbers(words.map((word) => word.replace('>', '')).join(' '), file, number),
@@ -82,8 +83,17 @@ export function parsePagetypeinfo(text: string, file: string): Pagetypeinfo {
       throw malformed(file, number, line, `has ${counts.length} types, its header has ${types.length}`);
     }
     const byType = MIGRATETYPE_NAMES.map((_, type) => counts[types.indexOf(type as Migratetype)] ?? 0);
-    table.push({ node: Number(row[1]), zone: zoneIndex(row[2] as string, file, number), blocks: byType });
+    table.push({
+      node: nodeNumber(row[1] as string, file, number),
+      zone: zoneIndex(row[2] as string, file, number),
+      blocks: byType,
+    });
   }
-  if (pageblockOrder < 0) throw malformed(file, 1, '', 'holds no "Page block order"');
+  if (pageblockOrder < 0)
+    throw new InputError({
+      file,
+      expectation: 'holds no "Page block order"',
+      remedy: 'copy the file again from /proc',
+    });
   return { pageblock_order: pageblockOrder, types, free, blocks, mixed_blocks: mixed };
 }

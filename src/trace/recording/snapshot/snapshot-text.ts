@@ -6,11 +6,12 @@ import { InputError } from '../../input-error.js';
 
 /** Non-blank lines of a small text with their 1-based numbers; trailing blanks are removed. */
 export function* numberedLines(text: string): Generator<readonly [line: number, text: string]> {
-  let number = 0;
-  for (const raw of text.split('\n')) {
-    number++;
-    const line = raw.trimEnd();
+  // One line at a time: all lines at once would take several times the memory of the text.
+  for (let at = 0, number = 1; at < text.length; number++) {
+    const end = text.indexOf('\n', at);
+    const line = text.slice(at, end < 0 ? text.length : end).trimEnd();
     if (line !== '') yield [number, line];
+    at = end < 0 ? text.length : end + 1;
   }
 }
 
@@ -24,13 +25,29 @@ export function wholeNumbers(text: string, file: string, line: number): number[]
   return text
     .trim()
     .split(/\s+/)
-    .map((word) => wholeNumber(word, file, line));
+    .map((word) => pageCount(word, file, line));
 }
 
 /** A whole number, possibly negative. */
 export function wholeNumber(word: string, file: string, line: number): number {
   if (!/^-?\d{1,20}$/.test(word)) throw malformed(file, line, word, 'is not a number');
   return Number(word);
+}
+
+const MAX_NODE = 1023;
+
+/** The number of a NUMA node. */
+export function nodeNumber(word: string, file: string, line: number): number {
+  const node = Number(word);
+  if (!(node <= MAX_NODE)) throw malformed(file, line, word, `is not a node from 0 to ${MAX_NODE}`);
+  return node;
+}
+
+/** A number of pages, or of anything else that is counted exactly: no more than 2^53. */
+export function pageCount(word: string, file: string, line: number): number {
+  const count = wholeNumber(word, file, line);
+  if (!Number.isSafeInteger(count)) throw malformed(file, line, word, 'is more than any kernel counts');
+  return count;
 }
 
 /** Index of a zone by the name that the kernel prints. */

@@ -1,8 +1,8 @@
 /**
  * /proc/zoneinfo: sizes, watermarks, counters and per-CPU lists of every zone. model: page-allocator 6.3, 10a.7
  */
-import type { ZoneIndex } from '../../../mm/types.js';
-import { malformed, numberedLines, wholeNumber, zoneIndex } from './snapshot-text.js';
+import { MAX_NR_ZONES, type ZoneIndex } from '../../../mm/types.js';
+import { malformed, nodeNumber, numberedLines, pageCount, zoneIndex } from './snapshot-text.js';
 
 export interface ZoneinfoPageset {
   readonly cpu: number;
@@ -53,6 +53,11 @@ export interface Zoneinfo {
   readonly nodes: ReadonlyMap<number, ReadonlyMap<string, number>>;
 }
 
+const MAX_CPU = 8191;
+/** Pages that move at once to or from a per-CPU list, and that it may hold. */
+const MAX_BATCH = 0xffff;
+const MAX_LISTED = 0x7fff_ffff;
+
 const SIZES = ['boost', 'min', 'low', 'high', 'promo', 'spanned', 'present', 'managed', 'cma'] as const;
 type Size = (typeof SIZES)[number];
 
@@ -88,13 +93,20 @@ function emptyZone(node: number, zone: ZoneIndex) {
 export function parseZoneinfo(text: string, file: string): Zoneinfo {
   const zones: ReturnType<typeof emptyZone>[] = [];
   const nodes = new Map<number, Map<string, number>>();
+  const known = new Set<string>();
   let zone: ReturnType<typeof emptyZone> | undefined;
   let pageset: ZoneinfoPageset | undefined;
   let inNodeStats = false;
   for (const [number, line] of numberedLines(text)) {
     const start = /^Node (\d+), zone\s+(\w+)$/.exec(line);
     if (start !== null) {
-      zone = emptyZone(Number(start[1]), zoneIndex(start[2] as string, file, number));
+      zone = emptyZone(
+        nodeNumber(start[1] as string, file, number),
+        zoneIndex(start[2] as string, file, number),
+      );
+      const key = `${zone.node} ${zone.zone}`;
+      if (known.has(key)) throw malformed(file, number, line, 'names a zone that stands above');
+      known.add(key);
       zones.push(zone);
       pageset = undefined;
       inNodeStats = false;
@@ -111,14 +123,14 @@ export function parseZoneinfo(text: string, file: string): Zoneinfo {
     const protection = /^protection: \(([\d, ]*)\)$/.exec(words);
     if (protection !== null) {
       const inside = protection[1] as string;
-      zone.protection =
-        inside === '' ? [] : inside.split(', ').map((word) => wholeNumber(word, file, number));
+      zone.protection = inside === '' ? [] : inside.split(', ').map((word) => pageCount(word, file, number));
+      if (zone.protection.length > MAX_NR_ZONES) throw malformed(file, number, line, 'has too many zones');
       continue;
     }
     const pair = /^(pages free|vm stats threshold|\w+):?\s+(-?\d+)$/.exec(words);
     if (pair === null) throw malformed(file, number, line, 'is not a line of zoneinfo');
     const key = pair[1] as string;
-    const value = wholeNumber(pair[2] as string, file, number);
+    const value = pageCount(pair[2] as string, file, number);
     const hasColon = words.startsWith(`${key}:`);
     if (key === 'pages free') {
       inNodeStats = false;
@@ -126,6 +138,10 @@ export function parseZoneinfo(text: string, file: string): Zoneinfo {
     } else if (inNodeStats) {
       nodes.get(zone.node)?.set(key, value);
     } else if (key === 'cpu' && hasColon) {
+      if (value < 0 || value > MAX_CPU)
+        throw malformed(file, number, line, `is not a CPU from 0 to ${MAX_CPU}`);
+      if (pageset !== undefined && value <= pageset.cpu)
+        throw malformed(file, number, line, 'names a CPU that stands above');
       pageset = {
         cpu: value,
         count: 0,
@@ -139,6 +155,10 @@ export function parseZoneinfo(text: string, file: string): Zoneinfo {
     } else if (key === 'vm stats threshold') {
       if (pageset !== undefined) pageset.stat_threshold = value;
     } else if (hasColon && pageset !== undefined && isPagesetKey(key)) {
+      const least = key === 'batch' ? 1 : 0;
+      const most = key === 'batch' ? MAX_BATCH : MAX_LISTED;
+      if (value < least || value > most)
+        throw malformed(file, number, line, `is not from ${least} to ${most}`);
       pageset[key] = value;
     } else if (key === 'node_unreclaimable') {
       zone.node_unreclaimable = value !== 0;
