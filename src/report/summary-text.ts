@@ -30,6 +30,14 @@ function kernelName(kernel: string): string {
   return /^\d/.test(kernel) ? `Linux ${printable(kernel)}` : printable(kernel);
 }
 
+/** Whose gfp words the traces were taken to use, where neither they nor the user said it. */
+function assumedKernels(result: RunResult): string[] {
+  const texts = result.inputs
+    .filter(({ kernel }) => kernel.how === 'guessed' || kernel.how === 'assumed')
+    .map(({ kernel }) => `gfp words of Linux ${kernel.generation} (${kernel.how})`);
+  return [...new Set(texts)];
+}
+
 function headerLines(result: RunResult, style: TextStyle): string[] {
   const { machine, policy, span, performance } = result;
   const nodes = new Set(result.zones.map((zone) => zone.node)).size;
@@ -50,7 +58,11 @@ function headerLines(result: RunResult, style: TextStyle): string[] {
     placed,
     `peak memory ${bytes(performance.peak_rss_bytes)}`,
   ];
-  const assumed = [`machine: ${printable(machine.origin)}`, ...result.start_state.notes.map(printable)];
+  const assumed = [
+    `machine: ${printable(machine.origin)}`,
+    ...result.start_state.notes.map(printable),
+    ...assumedKernels(result),
+  ];
   const firstLines = wrapItems(first, 0);
   return [
     // Coloured only now: escape codes have no width.

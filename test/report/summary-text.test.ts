@@ -151,3 +151,11 @@ describe('the series', () => {
     expect(renderSeries(sampleResult())).toBe('Series  no samples: the run was shorter than the interval\n');
   });
 });
+
+test('says whose gfp words were taken, where nobody said it, once', () => {
+  const of = (how: 'guessed' | 'given') =>
+    sampleInput({ kernel: { generation: '6.1', release: '', how, reasons: [] } });
+  const guessed = renderSummary(sampleResult({ inputs: [of('guessed'), of('guessed')] }));
+  expect(guessed.match(/gfp words of Linux 6\.1 \(guessed\)/g)).toHaveLength(1);
+  expect(renderSummary(sampleResult({ inputs: [of('given')] }))).not.toContain('gfp words');
+});
