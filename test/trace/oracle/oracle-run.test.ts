@@ -106,7 +106,7 @@ test('without CMA, type 4 is Isolate; blocks of other zones are marked', async (
 });
 
 test.each([
-  ['x\n', 'run.jsonl:1  "x" is not JSON'],
+  ['x\n', 'run.jsonl:1  "x" is not JSON; each line is one value'],
   ['3\n', 'run.jsonl:1  line is neither operation nor object'],
   [`${RUN}[0,"A",1,0,5]\n`, 'run.jsonl:2  A "1" names a request that the header does not list'],
   [`${RUN}[0,"A",0,11,5]\n`, 'run.jsonl:2  A "11" has no order'],

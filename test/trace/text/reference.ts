@@ -327,7 +327,9 @@ export function readReference(
   let nullFrees = 0;
   lines.forEach((whole, index) => {
     const line = whole.replace(/\r$/, '');
-    const head = /^[#\t]/.test(line) ? undefined : headOf(line, dialect);
+    const read = /^[#\t]/.test(line) ? undefined : headOf(line, dialect);
+    // Times that are not exact any more are no times.
+    const head = read !== undefined && read.ts > Number.MAX_SAFE_INTEGER ? undefined : read;
     if (head === undefined) {
       if (line === '') return;
       const other = readOtherLine(line.slice(0, 512), dialect === 'perf');
