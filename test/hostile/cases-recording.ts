@@ -434,6 +434,17 @@ export const RECORDING_CASES: readonly BadInput[] = [
     stdout: /18 events/,
   },
   {
+    name: 'a first block of another type than the trace shows, pinned',
+    command: 'run rec --mode pinned --check',
+    files: recording({
+      'before/zoneinfo': sample('before/zoneinfo').replace('managed  3900', 'managed  3'),
+      'before/kpageflags': KPAGEFLAGS,
+    }),
+    code: 0,
+    stderr: '',
+    stdout: /pageblocks whose type the trace showed to differ/,
+  },
+  {
     name: 'a state that is no state',
     command: 'run rec',
     files: recording({ 'state.jsonl': '{"t":"state"}\n' }),

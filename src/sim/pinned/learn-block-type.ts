@@ -1,5 +1,5 @@
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
-import { blockStart, moveFreePages, zoneSpansBlock } from '../../mm/page-alloc/pageblock.js';
+import { blockStart, moveFreePages } from '../../mm/page-alloc/pageblock.js';
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { PAGEBLOCK_ORDER } from '../../mm/types.js';
 import type { Notes } from '../notes.js';
@@ -26,6 +26,7 @@ export function learnBlockType(
     pages.blockType.fill(migratetype, chunk >>> PAGEBLOCK_ORDER, (chunk + (1 << order)) >>> PAGEBLOCK_ORDER);
     return;
   }
-  if (zoneSpansBlock(zone, pfn)) moveFreePages(mm, zone, cpu, blockStart(pfn), migratetype);
+  // The first block of most machines begins with a page that no zone has, which does not keep its others from moving.
+  if (pages.blockZone[block] === zone.number) moveFreePages(mm, zone, cpu, blockStart(pfn), migratetype);
   pages.blockType[block] = migratetype;
 }
