@@ -93,6 +93,7 @@ export class MessageStream {
 
   constructor(input: ByteInput) {
     this.#file = input.name;
+    input.reuseMemory?.();
     this.#bytes = new ByteTaker(input.chunks);
   }
 

@@ -4,7 +4,7 @@
  * Compression is told by the first bytes, never by the name. What is packed inside packed data stays packed.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, fstatSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { fromSystemError, InputError } from '../input-error.js';
 import { DEFAULT_LIMITS, type TraceLimits } from '../limits.js';
 import { type Digest, NO_DIGEST } from './digest.js';
@@ -22,6 +22,11 @@ export interface ByteInput {
    * it is cut, that has `isCut`.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
+  /**
+   * Says that no chunk is looked at any more when the next one is asked for. Then one piece of memory serves them all,
+   * where that can be: fresh memory costs more than reading into it.
+   */
+  readonly reuseMemory?: () => void;
 }
 
 const READ_BYTES = 1 << 20;
@@ -73,11 +78,36 @@ function hasMagic(head: Uint8Array, { magic, freeBits }: Packing): boolean {
   return known.length === magic.length || known.some((byte) => byte < 0x09 || byte > 0x7e || byte === 0x1f);
 }
 
-async function* rawChunks(path: string): AsyncGenerator<Uint8Array> {
+/** Whether a source may read into the memory of its last chunk. */
+interface Memory {
+  isReused: boolean;
+}
+
+/**
+ * The bytes of a regular file. Read at once, not by way of the thread pool: what the page cache holds is there sooner
+ * than a thread would be told to fetch it.
+ */
+function* fileChunks(file: number, memory: Memory): Generator<Uint8Array> {
+  let buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  for (;;) {
+    const length = readSync(file, buffer, 0, READ_BYTES, null);
+    if (length === 0) return;
+    yield buffer.subarray(0, length);
+    if (!memory.isReused) buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  }
+}
+
+async function* rawChunks(path: string, memory: Memory = { isReused: false }): AsyncGenerator<Uint8Array> {
+  let file: number | undefined;
   try {
     // A directory as standard input would look like an empty file.
     if (path === STDIN && fstatSync(STDIN_FD).isDirectory()) {
       throw new InputError({ file: path, expectation: 'is a directory', remedy: 'give a file' });
+    }
+    if (path !== STDIN && statSync(path).isFile()) {
+      file = openSync(path, 'r');
+      yield* fileChunks(file, memory);
+      return;
     }
     const stream = path === STDIN ? process.stdin : createReadStream(path, { highWaterMark: READ_BYTES });
     for await (const chunk of stream)
@@ -87,6 +117,8 @@ async function* rawChunks(path: string): AsyncGenerator<Uint8Array> {
       throw new InputError({ file: path, expectation: 'holds a NUL byte, which no path does' });
     }
     throw fromSystemError(error, path);
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
@@ -145,18 +177,27 @@ export async function openInput(
   makesDigest = true,
 ): Promise<OpenedInput> {
   let digest = NO_DIGEST;
-  if (!makesDigest) return { ...(await openChunks(rawChunks(path), path, limits)), digest: () => digest };
+  const memory: Memory = { isReused: false };
+  const opened = async (chunks: AsyncGenerator<Uint8Array>): Promise<OpenedInput> => {
+    const input = await openChunks(chunks, path, limits);
+    // Unpackers hold on to what they were given.
+    const reuseMemory = () => {
+      memory.isReused = input.compression === 'none';
+    };
+    return { ...input, reuseMemory, digest: () => digest };
+  };
+  if (!makesDigest) return opened(rawChunks(path, memory));
   const hash = createHash('sha256');
   async function* digested(): AsyncGenerator<Uint8Array> {
     let bytes = 0;
-    for await (const chunk of rawChunks(path)) {
+    for await (const chunk of rawChunks(path, memory)) {
       hash.update(chunk);
       bytes += chunk.length;
       yield chunk;
     }
     digest = { sha256: hash.digest('hex'), bytes };
   }
-  return { ...(await openChunks(digested(), path, limits)), digest: () => digest };
+  return opened(digested());
 }
 
 /**

@@ -115,6 +115,7 @@ export class CsvReader implements EventSource {
     this.#started = true;
     let failure: { readonly error: unknown } | undefined;
     const lines = new LineBlocks();
+    this.#input.reuseMemory?.();
     try {
       for await (const chunk of withoutMark(this.#input)) {
         for (const block of lines.add(chunk)) {

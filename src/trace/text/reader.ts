@@ -119,6 +119,7 @@ export class TextReader implements EventSource {
       this.#dialect ??= detectFormat(head).dialect ?? 'tracefs';
       this.#head = new LineHead(this.#dialect);
       this.#kernelSigns = guessKernelFromText(head);
+      input.reuseMemory?.();
       for await (const chunk of input.chunks) {
         this.#splitter.push(chunk);
         yield* this.#rows.take();
