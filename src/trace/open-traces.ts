@@ -14,8 +14,6 @@ const WORTH_A_THREAD_BYTES = 1 << 20;
 export interface TracesRequest extends TraceSetRequest {
   /** string tables that are read from; all by default */
   readonly tables?: readonly (keyof TraceStrings)[] | undefined;
-  /** whether to read in a thread of its own; by size by default */
-  readonly thread?: boolean | undefined;
 }
 
 /** What a replay reads: it knows objects by their numbers. */
@@ -39,8 +37,8 @@ export function openTracesAhead(request: TracesRequest): () => Promise<TraceSet>
 }
 
 /** Starts what can be started now. @returns what gives the traces */
-async function begin({ tables, thread, ...request }: TracesRequest): Promise<() => Promise<TraceSet>> {
-  if (thread ?? (await isLarge(request.inputs))) {
+async function begin({ tables, ...request }: TracesRequest): Promise<() => Promise<TraceSet>> {
+  if (await isLarge(request.inputs)) {
     const { hasWorker, ReadingThread } = await import('./worker/worker-source.js');
     if (hasWorker()) {
       const reading = new ReadingThread(request, tables ?? ALL_TABLES);

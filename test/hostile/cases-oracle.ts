@@ -1,47 +1,10 @@
 /** Scripted runs that are damaged, or describe what cannot be. */
+import { readFileSync } from 'node:fs';
 import { type BadInput, repeated } from './bad-input.js';
 
-const ZONE = {
-  t: 'zone',
-  zone: 0,
-  name: 'DMA',
-  node: 0,
-  start: 0,
-  spanned: 1024,
-  present: 1024,
-  managed: 1024,
-  wmark: [8, 10, 12, 14],
-  boost: 0,
-  highatomic_reserved: 0,
-  highatomic_free: 0,
-  lowmem_reserve: [0, 0, 0, 0],
-  nr_free_pages: 1024,
-  drift_mark: 0,
-  flags: 0,
-  nr_isolate: 0,
-  contiguous: 1,
-  pageset_batch: 1,
-  pageset_high_min: 0,
-  pageset_high_max: 0,
-  compact_deferred: [0, 0, -1],
-  nr_free: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-};
-const PCP = {
-  t: 'pcp',
-  zone: 0,
-  cpu: 0,
-  count: 0,
-  high: 0,
-  batch: 1,
-  expire: 0,
-  high_min: 0,
-  high_max: 0,
-  flags: 0,
-  alloc_factor: 0,
-  free_count: 0,
-  nr_free_diff: 0,
-  stat_threshold: 1,
-};
+const { zone: ZONE, pcp: PCP } = JSON.parse(
+  readFileSync(new URL('data/tiny-run.json', import.meta.url), 'utf8'),
+) as { readonly zone: Record<string, unknown>; readonly pcp: Record<string, unknown> };
 const RUN = {
   t: 'run',
   mix: 'm',
