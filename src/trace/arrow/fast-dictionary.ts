@@ -5,10 +5,10 @@
  * left to the decoder that goes row by row and tells what is wrong.
  */
 import { MAX_TEXT } from '../csv/columns.js';
+import { checkText } from '../csv/schema.js';
 import type { StringTable } from '../string-table.js';
 import type { ColumnBuffers } from './batch-layout.js';
 import { areDistinct } from './distinct-texts.js';
-import { isPrintable } from './trace-state.js';
 
 const TAB = 0x09;
 const SPACE = 0x20;
@@ -141,7 +141,7 @@ export class FastDictionary {
     } else {
       // A mark of the byte order is no part of a text.
       const text = this.#decoder.decode(bytes.subarray(start, end));
-      if (!isPrintable(text)) this.#setOdd(index, text);
+      if (checkText(text) !== undefined) this.#setOdd(index, text);
       else if (bytes[start] === BOM) this.numbers[index] = text === '' ? target.empty : table.intern(text);
       else this.numbers[index] = table.internBytes(bytes, start, end);
     }
@@ -164,7 +164,7 @@ export class FastDictionary {
 }
 
 /** `bytes` as 32-bit numbers, copied if they do not begin where such numbers can be read. */
-export function int32View(bytes: Uint8Array): Int32Array {
+function int32View(bytes: Uint8Array): Int32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
 }

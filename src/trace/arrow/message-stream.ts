@@ -245,11 +245,3 @@ export class MessageStream {
 function wordOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
 }
-
-/** Whether an input that begins with `head` (8 bytes or more) is Arrow IPC, as a file or as a stream. */
-export function isArrow(head: Uint8Array): boolean {
-  if (head.length < MAGIC_BYTES) return false;
-  if (Buffer.from(head.subarray(0, MAGIC.length)).toString('latin1') === MAGIC) return true;
-  const length = wordOf(head.subarray(4));
-  return wordOf(head) === CONTINUATION && length > 0 && length <= MAX_METADATA_BYTES;
-}

@@ -1,5 +1,5 @@
 /** What the checks of a row need to know of the rows before it. Shared by both decoders, which may take turns. */
-import { MAX_CPU, MAX_TEXT } from '../csv/columns.js';
+import { MAX_CPU } from '../csv/columns.js';
 import { FreedIds } from '../csv/freed-ids.js';
 import type { StringTable } from '../string-table.js';
 
@@ -19,12 +19,4 @@ export class TraceState {
   constructor(ids: StringTable) {
     this.freedObjects = new FreedIds(ids);
   }
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
-const UNPRINTABLE = /[\u0000-\u0008\u000a-\u001f\u007f\ufffd]/;
-
-/** Whether a text may stand in a trace: not longer than a cell may be, and without control characters. */
-export function isPrintable(text: string): boolean {
-  return text.length <= MAX_TEXT && !UNPRINTABLE.test(text);
 }

@@ -35,10 +35,10 @@ const SHORTEST = 32;
 export const MAX_CPU = 0xffff;
 
 /** Bounds that scanners and strict reading share. */
-export const MAX_PID_DIGITS = 10;
-export const MAX_SECONDS_DIGITS = 10;
-export const MAX_NAME_BYTES = 128;
-export const MAX_GAP = 64;
+const MAX_PID_DIGITS = 10;
+const MAX_SECONDS_DIGITS = 10;
+const MAX_NAME_BYTES = 128;
+const MAX_GAP = 64;
 /** Counters of more digits are left to the strict reading, which rounds them once. */
 const EXACT_DIGITS = 15;
 
@@ -61,7 +61,7 @@ export function contextOfFlag(third: number): number {
 }
 
 /** Characters of the flag columns; the strict reading spells the same in its expression. */
-export const FLAG_ALPHABETS: readonly string[] = ['.dDbX', '.nNpPlLbB', '.hHsSzZ', '.0123456789abcdef'];
+const FLAG_ALPHABETS: readonly string[] = ['.dDbX', '.nNpPlLbB', '.hHsSzZ', '.0123456789abcdef'];
 /** For each byte, a bit for every flag column in which it may stand. */
 const FLAG_BITS = new Uint8Array(256);
 FLAG_ALPHABETS.forEach((alphabet, column) => {

@@ -11,7 +11,7 @@ const LOW_BITS = 0x0101_0101;
 const HIGH_BITS = 0x8080_8080;
 const HASH_FACTOR = 0x9e37_79b1;
 
-export function hashWord(hash: number, four: number): number {
+function hashWord(hash: number, four: number): number {
   const mixed = Math.imul(hash ^ four, HASH_FACTOR);
   return mixed ^ (mixed >>> 15);
 }

@@ -8,8 +8,8 @@ import {
   encodeRecordBatch,
   encodeSchema,
 } from '../../../src/trace/arrow/ipc-encode.js';
-import { isArrow } from '../../../src/trace/arrow/message-stream.js';
 import { ArrowReader } from '../../../src/trace/arrow/reader.js';
+import { detectFormat } from '../../../src/trace/detect-format.js';
 import { InputError } from '../../../src/trace/input-error.js';
 import { DEFAULT_LIMITS } from '../../../src/trace/limits.js';
 import { createTraceStrings } from '../../../src/trace/string-table.js';
@@ -238,11 +238,11 @@ test('two inputs may share their strings', async () => {
 });
 
 test('Arrow is told by its first bytes', async () => {
-  expect(isArrow(await written(batchOf([]), { format: 'file' }))).toBe(true);
-  expect(isArrow(await written(batchOf([]), { format: 'stream' }))).toBe(true);
-  expect(isArrow(Buffer.from('ts,cpu,op\n'))).toBe(false);
-  expect(isArrow(Buffer.alloc(8, 0xff))).toBe(false);
-  expect(isArrow(Buffer.from('ARROW'))).toBe(false);
+  expect(detectFormat(await written(batchOf([]), { format: 'file' })).format).toBe('arrow-file');
+  expect(detectFormat(await written(batchOf([]), { format: 'stream' })).format).toBe('arrow-stream');
+  expect(detectFormat(Buffer.from('ts,cpu,op\n')).format ?? 'none').not.toContain('arrow');
+  expect(detectFormat(Buffer.alloc(8, 0xff)).format ?? 'none').not.toContain('arrow');
+  expect(detectFormat(Buffer.from('ARROW')).format ?? 'none').not.toContain('arrow');
 });
 
 test('can be read once', async () => {
