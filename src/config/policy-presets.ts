@@ -75,6 +75,60 @@ const PRESETS = {
       'cma.compiled': true, // 10a.7
     },
   },
+  'spb-v2': {
+    description: 'superpageblocks, v2 of the series (May 2026) on 6.18; reading R-a of its open questions',
+    extends: 'mainline-6.18',
+    knobs: {
+      'spb.enabled': true, // model: spb 2
+      'pcp.kind': 'buddy', // 3.9
+      'shrinker.model': 'reclaimable_pages', // 4.6
+    },
+  },
+  'spb-v2-r-a': {
+    description: 'spb-v2: the passes do not ask for NOFRAGMENT',
+    extends: 'spb-v2',
+    knobs: { 'spb.pass2_needs_tainted_ok': false, 'spb.pass3_nofrag_gate': false }, // model: spb 3.3
+  },
+  'spb-v2-r-b': {
+    description: 'spb-v2, but NOFRAGMENT without TAINTED_OK keeps non-movable requests out of Pass 2 and 2b',
+    extends: 'spb-v2',
+    knobs: { 'spb.pass2_needs_tainted_ok': true }, // model: spb 3.3
+  },
+  'spb-v2-r-c': {
+    description: 'spb-v2-r-b, and NOFRAGMENT keeps them out of Pass 3: reclaim before taint',
+    extends: 'spb-v2-r-b',
+    knobs: { 'spb.pass3_nofrag_gate': true }, // model: spb 3.3
+  },
+  'spb-v2-noshrink': {
+    description: 'spb-v2 without the slab shrinker',
+    extends: 'spb-v2',
+    knobs: { 'spb.slab_shrink': 'off' }, // model: spb 4.6
+  },
+  'spb-v2-demand-only': {
+    description: 'spb-v2, slab shrinker only when a taint is near (v1-32)',
+    extends: 'spb-v2',
+    knobs: { 'spb.slab_shrink': 'demand' }, // model: spb 4.6
+  },
+  'spb-v2-nodefrag': {
+    description: 'spb-v2 without the defrag workers',
+    extends: 'spb-v2',
+    knobs: { 'spb.defrag': false }, // model: spb 4.5
+  },
+  'spb-v2-noevac': {
+    description: 'spb-v2 without targeted evacuation',
+    extends: 'spb-v2',
+    knobs: { 'spb.evacuation': false }, // model: spb 4.3
+  },
+  'spb-v2-lists': {
+    description: 'spb-v2 with the lists of the series as selector',
+    extends: 'spb-v2',
+    knobs: { 'spb.selector': 'lists' }, // model: spb 7
+  },
+  'spb-v2-bitmap': {
+    description: 'spb-v2 with a bitmap per order as selector; it decides as spb-v2-lists does',
+    extends: 'spb-v2',
+    knobs: { 'spb.selector': 'bitmap' }, // model: spb 7
+  },
 } as const satisfies Record<string, PolicyPreset>;
 
 /** A Map, so that a name from outside can never reach an inherited property. */

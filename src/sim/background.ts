@@ -1,5 +1,5 @@
 /**
- * The machine's background on the trace's clock: kswapd, kcompactd and the vmstat workers.
+ * The machine's background on the trace's clock: kswapd, kcompactd, the vmstat workers and the work of superpageblocks.
  *
  * The model never looks at a clock; it asks for its threads to be woken and says how long they took. Here that becomes
  * simulated time: a run begins when its wake-up latency has passed, and the zones count as being reclaimed until its
@@ -17,6 +17,7 @@ import {
   kswapdWakeLatencyNs,
   startKswapdRun,
 } from '../mm/reclaim/kswapd.js';
+import type { SpbNodeWork } from '../mm/spb/node-work.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -41,6 +42,8 @@ export class SimBackground implements Background {
   readonly #vmstat_ns: number[];
   /** without a change for so long, every timer had two turns */
   readonly #settled_ns: number;
+  /** nodes whose superpageblocks have had work; null before the first */
+  #spbWork: readonly SpbNodeWork[] | null = null;
 
   /** @param start_ns time of the trace's first event */
   constructor(mm: PageAllocator, start_ns: number) {
@@ -76,6 +79,12 @@ export class SimBackground implements Background {
     this.due_ns = Math.min(this.due_ns, timers.kcompactd_ns);
   }
 
+  wakeSpbWork(work: SpbNodeWork): void {
+    this.#spbWork ??= (this.#mm.spb?.nodes ?? []).filter((each) => each !== null);
+    if (!this.#spbWork.includes(work)) this.#spbWork = [...this.#spbWork, work];
+    this.due_ns = Math.min(this.due_ns, work.due_ns);
+  }
+
   /** Runs every timer up to `ts`, in order of time. */
   runUntil(ts: number): void {
     let changed_ns = this.now_ns;
@@ -95,6 +104,7 @@ export class SimBackground implements Background {
   #skipIdleRounds(ts: number): void {
     if (this.#timers.some(({ kswapd_ns, kcompactd_ns }) => kswapd_ns !== NEVER || kcompactd_ns !== NEVER))
       return;
+    if (this.#spbWork?.some(({ due_ns }) => due_ns !== NEVER)) return;
     const interval = this.#mm.policy['vmstat.interval_ns'];
     const skipped = (due: number, every: number) => due + Math.max(0, Math.floor((ts - due) / every)) * every;
     this.#vmstat_ns.forEach((due, cpu) => {
@@ -104,14 +114,24 @@ export class SimBackground implements Background {
       timers.proactive_ns = skipped(timers.proactive_ns, PROACTIVE_INTERVAL_NS);
   }
 
-  /** A run that is under way when the trace ends is ended, so that no zone stays marked as being reclaimed. */
+  /**
+   * A run that is under way when the trace ends is ended, so that no zone stays marked as being reclaimed; work of
+   * superpageblocks that waits is done, and what it triggers in turn.
+   */
   drain(): void {
+    for (let work = this.#dueSpbWork(NEVER); work !== undefined; work = this.#dueSpbWork(NEVER))
+      this.runUntil(work.due_ns);
     for (const timers of this.#timers)
       if (timers.node.kswapd_run !== null && timers.kswapd_ns !== NEVER) this.runUntil(timers.kswapd_ns);
   }
 
   /** @returns whether it had anything to do */
   #runOne(): boolean {
+    const work = this.#dueSpbWork(this.due_ns);
+    if (work !== undefined) {
+      work.run(this.now_ns);
+      return true;
+    }
     for (const timers of this.#timers) {
       if (timers.kswapd_ns === this.due_ns) this.#stepKswapd(timers);
       else if (timers.kcompactd_ns === this.due_ns) this.#compact(timers);
@@ -123,6 +143,11 @@ export class SimBackground implements Background {
     if (cpu < 0) return false;
     this.#vmstat_ns[cpu] = this.due_ns + this.#mm.policy['vmstat.interval_ns'];
     return !this.#mm.offline_cpus.has(cpu) && refreshCpuVmStats(this.#mm, cpu) > 0;
+  }
+
+  /** The first node's work that is due at or before `ns`; with NEVER any that has something to do. */
+  #dueSpbWork(ns: number): SpbNodeWork | undefined {
+    return this.#spbWork?.find(({ due_ns }) => due_ns !== NEVER && due_ns <= ns);
   }
 
   #stepKswapd(timers: NodeTimers): void {
@@ -158,6 +183,7 @@ export class SimBackground implements Background {
     for (const timers of this.#timers)
       due = Math.min(due, timers.kswapd_ns, timers.kcompactd_ns, timers.proactive_ns);
     for (const ns of this.#vmstat_ns) due = Math.min(due, ns);
+    for (const work of this.#spbWork ?? []) due = Math.min(due, work.due_ns);
     this.due_ns = due;
   }
 }

@@ -8,7 +8,7 @@ import { allocFromPcp } from './fast-path.js';
 import { getPageFromFreelist } from './freelist-walk.js';
 import { markAllocated } from './in-use.js';
 import type { PageAllocator } from './page-allocator.js';
-import { cmaFlag } from './slow-flags.js';
+import { cmaFlag, optionalFlag } from './slow-flags.js';
 import { slowPath } from './slow-path.js';
 import { ALLOC_KSWAPD } from './watermark.js';
 import { WMARK_LOW, type Zone } from './zone.js';
@@ -61,8 +61,12 @@ export function zonesFor(
   return lists[home]![highestZone]!;
 }
 
-/** Flags of the fast attempt. model: page-allocator 4.1, step 2 */
+/** Flags of the fast attempt. model: page-allocator 4.1, step 2; spb 3.6, 3.7 */
 function fastFlags(mm: PageAllocator, preferred: Zone, gfp: number, migratetype: number): number {
-  const flags = WMARK_LOW | cmaFlag(mm, migratetype) | preferred.nofragment_flag;
+  const flags =
+    WMARK_LOW |
+    cmaFlag(mm, migratetype) |
+    preferred.nofragment_flag |
+    (mm.spb === null ? 0 : optionalFlag(gfp));
   return gfp & GFP_KSWAPD_RECLAIM_BIT ? flags | ALLOC_KSWAPD : flags;
 }

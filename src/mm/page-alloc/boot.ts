@@ -13,6 +13,7 @@
  * model: page-allocator 2.1
  */
 import { invariant } from '../invariant.js';
+import { setUpSuperpageblocks } from '../spb/setup.js';
 import { Migratetype, PAGEBLOCK_PAGES, ZoneIndex } from '../types.js';
 import { alignedOrder } from './aligned-order.js';
 import type { PageAllocator } from './page-allocator.js';
@@ -56,6 +57,7 @@ export function bootFresh(mm: PageAllocator): void {
     releaseRange(zone, managedRange(zone), migratetype);
   }
   setUpZones(mm);
+  setUpSuperpageblocks(mm, false);
 }
 
 /** While a zone's threshold is still zero, every posting reaches its counter at once. */

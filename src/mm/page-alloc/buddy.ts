@@ -28,7 +28,7 @@ export function isFreeBuddy(zone: Zone, pfn: number, order: number): boolean {
  *
  * Merging stops at the zone's edge, at the largest order, and where pageblocks of unlike, unmergeable types would
  * fuse. A block whose next-larger buddy is free goes to the tail, so that it is handed out last.
- * model: page-allocator 3.6
+ * model: page-allocator 3.6; spb 2.4, 3.8
  *
  * @param pfn first page of the block, aligned to `order`
  * @param migratetype list that the block goes to
@@ -43,31 +43,38 @@ export function freeOnePage(
   migratetype: number,
   toTail = false,
 ): void {
-  const pages = zone.pages;
+  const { pages, spb } = zone;
   const { state, blockType } = pages;
   if (migratetype !== Migratetype.isolate) zone.postFree(cpu, 1 << order);
   let first = pfn;
   let size = order;
-  while (size < MAX_PAGE_ORDER) {
-    if (mm.capture?.takes(zone, first, size, migratetype)) {
+  let type = migratetype;
+  let wholeBlock = false;
+  for (; ; size++) {
+    if (size >= PAGEBLOCK_ORDER && spb !== null && !wholeBlock) {
+      type = spb.blocksFreed(first, size, type);
+      wholeBlock = true;
+    }
+    if (size >= MAX_PAGE_ORDER) break;
+    if (mm.capture?.takes(zone, first, size, type)) {
       zone.postFree(cpu, -(1 << size));
+      spb?.took(first, size, mm.capture.migratetype);
       return;
     }
     const buddy = first ^ (1 << size);
     if (!isFreeBuddy(zone, buddy, size)) break;
     if (size >= PAGEBLOCK_ORDER) {
       const other = blockType[buddy >>> PAGEBLOCK_ORDER]!;
-      if (other !== migratetype && (migratetype >= MIGRATE_PCPTYPES || other >= MIGRATE_PCPTYPES)) break;
+      if (other !== type && (type >= MIGRATE_PCPTYPES || other >= MIGRATE_PCPTYPES)) break;
     }
     zone.remove(buddy, size, (state[pages.node(buddy, size)]! >> 4) - 1);
-    if (mm.rules.merge_retypes && blockType[buddy >>> PAGEBLOCK_ORDER] !== migratetype)
-      setBlockTypes(zone, buddy, size, migratetype);
+    if (mm.rules.merge_retypes && blockType[buddy >>> PAGEBLOCK_ORDER] !== type)
+      setBlockTypes(zone, buddy, size, type);
     first &= buddy;
-    size++;
   }
   if (toTail || (size < MAX_PAGE_ORDER - 1 && largerBuddyIsFree(zone, first, size)))
-    zone.addTail(first, size, migratetype);
-  else zone.addHead(first, size, migratetype);
+    zone.addTail(first, size, type);
+  else zone.addHead(first, size, type);
 }
 
 /** Freeing one more block would let this one merge twice. */

@@ -8,9 +8,10 @@
  *     [....|xxxxxxxxxxxxxxxx|...]  chunks stick out at both ends; what sticks out is freed again before isolation ends
  *
  * There is no event and no pgalloc for the result. Blocks of reserved (HighAtomic) and CMA memory are taken as any other.
- * model: page-allocator 4.10
+ * model: page-allocator 4.10; spb 5.1
  */
 import { gfpZone } from '../gfp.js';
+import { allocContigSpb, isSteered, markContigRange } from '../spb/contig.js';
 import { Migratetype, NO_PFN, PAGEBLOCK_ORDER } from '../types.js';
 import { alignedOrder } from './aligned-order.js';
 import { zonesFor } from './alloc-pages.js';
@@ -29,6 +30,7 @@ export type ContigOutcome = 'allocated' | 'no_such_range' | 'unmovable' | 'no_ta
  * Allocates exactly the pages `start` .. `start + pages - 1`, which must lie in one zone.
  *
  * @param lostType type of the blocks afterwards, where the policy does not remember it
+ * @param useType migratetype of the request: what the range counts as in its superpageblocks
  */
 export function allocContigRange(
   mm: PageAllocator,
@@ -36,6 +38,7 @@ export function allocContigRange(
   start: number,
   pages: number,
   lostType: number = Migratetype.movable,
+  useType: number = Migratetype.unmovable,
 ): ContigOutcome {
   const end = start + pages;
   const zone = mm.findZone(start);
@@ -45,8 +48,9 @@ export function allocContigRange(
   drainAllPages(mm, zone);
   let outcome: ContigOutcome = 'allocated';
   if (!migrateRange(mm, zone, start, end, { cpu, node: zone.node })) outcome = 'no_target';
-  else if (!takeRange(mm, zone, cpu, start, end)) outcome = 'still_in_use';
+  else if (!takeRange(mm, zone, cpu, start, end, useType)) outcome = 'still_in_use';
   endIsolation(mm, cpu, isolation, lostType);
+  if (outcome === 'allocated') markContigRange(zone, start, end, true);
   return outcome;
 }
 
@@ -61,7 +65,14 @@ function isOnlineIn(mm: PageAllocator, zone: Zone, start: number, end: number): 
 }
 
 /** Takes the isolated free chunks that cover a range off their lists and frees what they hold beyond it. */
-function takeRange(mm: PageAllocator, zone: Zone, cpu: number, start: number, end: number): boolean {
+function takeRange(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  start: number,
+  end: number,
+  useType: number,
+): boolean {
   const outerEnd = endOfFreeChunks(mm, start, end);
   if (outerEnd < 0) return false;
   const { pages } = zone;
@@ -69,6 +80,7 @@ function takeRange(mm: PageAllocator, zone: Zone, cpu: number, start: number, en
   for (let pfn = outerStart; pfn < outerEnd; ) {
     const order = pages.buddyOrder(pfn);
     zone.remove(pfn, order, pages.listType(pfn, order));
+    zone.spb?.took(pfn, order, useType);
     pfn += 1 << order;
   }
   if (outerStart < start) freeRange(mm, cpu, outerStart, start - outerStart);
@@ -100,7 +112,10 @@ export function allocContigPages(
 ): number {
   const highestZone = gfpZone(gfp);
   if (highestZone < 0 || pages <= 0) return NO_PFN;
-  for (const zone of zonesFor(mm, cpu, gfp, node, highestZone)) {
+  const zones = zonesFor(mm, cpu, gfp, node, highestZone);
+  if (mm.spb !== null && isSteered(mm.spb, mm, pages))
+    return allocContigSpb(mm, mm.spb, zones, cpu, gfp, pages);
+  for (const zone of zones) {
     const first = (zone.start_pfn + pages - 1) & -pages;
     for (let pfn = first; zone.spans(pfn + pages - 1); pfn += pages)
       if (isOnlineIn(mm, zone, pfn, pfn + pages) && allocContigRange(mm, cpu, pfn, pages) === 'allocated')
@@ -111,5 +126,7 @@ export function allocContigPages(
 
 /** Frees a range that was allocated by PFN. */
 export function freeContigRange(mm: PageAllocator, cpu: number, start: number, pages: number): void {
+  const zone = mm.findZone(start);
+  if (zone !== undefined) markContigRange(zone, start, start + pages, false);
   freeRange(mm, cpu, start, pages);
 }

@@ -4,6 +4,7 @@
  * model: page-allocator 8.17
  */
 import { invariant } from '../invariant.js';
+import { setUpSuperpageblocks } from '../spb/setup.js';
 import {
   MIGRATE_PCPTYPES,
   MIGRATE_TYPES,
@@ -78,6 +79,7 @@ export function loadExactState(mm: PageAllocator, state: ExactState): void {
     invariant(zone !== undefined, `the machine has no zone ${from.index} on node ${from.node}`);
     loadZone(mm, zone, from);
   }
+  setUpSuperpageblocks(mm, true);
 }
 
 function loadZone(mm: PageAllocator, zone: Zone, from: ExactZone): void {

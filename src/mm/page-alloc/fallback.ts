@@ -9,7 +9,7 @@ import type { Zone } from './zone.js';
 const { unmovable, movable, reclaimable } = Migratetype;
 
 /** Types to try, in order, by type of the request. The other types have no fallback and are none. */
-const FALLBACKS: readonly (readonly number[])[] = [
+export const FALLBACKS: readonly (readonly number[])[] = [
   [reclaimable, movable],
   [reclaimable, unmovable],
   [unmovable, movable],

@@ -21,6 +21,7 @@ export function freePages(mm: PageAllocator, cpu: number, pfn: number, order: nu
     state[node] = 0;
     addMovable(mm, pfn, order, -1);
   } else if (current === (ALLOCATED | order)) {
+    if (mm.slabObjects !== null) mm.slabObjects.remove(pfn, order);
     state[node] = 0;
   } else {
     releaseOwner(mm, pfn, order);
@@ -58,6 +59,7 @@ export function releaseOwner(mm: PageAllocator, pfn: number, order: number): voi
       splitOwned(mm, owner.head, owner.order, order, owner.kind);
       continue;
     }
+    mm.slabObjects?.remove(owner.head, owner.order);
     mm.pages.state[mm.pages.node(owner.head, owner.order)] = 0;
     if (owner.kind === PageKind.lru) addMovable(mm, owner.head, owner.order, -1);
     page = owner.head + (1 << owner.order);
@@ -73,6 +75,7 @@ export function splitOwned(
   kind: number,
 ): void {
   const { pages } = mm;
+  mm.slabObjects?.remove(head, order);
   if (kind === PageKind.lru) {
     mm.lruLists?.split(mm.zoneOf(head), head, order, pieceOrder);
     if (mm.ages !== null)

@@ -2,6 +2,8 @@
  * Freeing: to the CPU's list where the order has one, with a drain when it overflows; else to the buddy lists.
  * model: page-allocator 3.1-3.5
  */
+
+import { noteDrainedPage } from '../spb/pcp-refill.js';
 import { MAX_RECLAIM_RETRIES, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER, ZoneIndex } from '../types.js';
 import { freeOnePage, freeToBuddy } from './buddy.js';
 import { noteQuietFree } from './fast-path.js';
@@ -15,7 +17,7 @@ import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from './zone.js';
 /** Frees 2^order pages that are known to be in use. Ownership is the caller's matter. */
 export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: number, order: number): void {
   mm.pgfree += 1 << order;
-  if (!pcpAllowedOrder(order)) {
+  if (!pcpAllowedOrder(order) || mm.rules.no_pcp) {
     freeToBuddy(mm, zone, cpu, pfn, order);
     return;
   }
@@ -24,16 +26,18 @@ export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: num
     freeOnePage(mm, zone, cpu, pfn, order, blockType);
     return;
   }
-  const pcp = zone.pcps[cpu]!;
+  const home = zone.spb === null ? cpu : zone.pages.ownerCpu(pfn, cpu);
+  const pcp = zone.pcps[home]!;
   pcp.alloc_factor >>= 1;
   zone.pages.state[zone.pages.node(pfn, order)] = ((PageKind.pcp + blockType) << 4) | order;
   const listType = blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable;
   const index = pcpListIndex(order, listType);
+  if (zone.spb !== null) zone.spb.heldAs(pfn, listType);
   pcp.lists[index]!.pushHead(pfn);
   pcp.count += 1 << order;
   if (order === 0 && noteQuietFree(mm, pcp, zone)) return;
   const excess = drainSizeAfterFree(mm.rules, pcp, zone, order);
-  if (excess > 0) drainOverflow(mm, zone, cpu, excess, index);
+  if (excess > 0) drainOverflow(mm, zone, home, excess, index);
 }
 
 function drainOverflow(mm: PageAllocator, zone: Zone, cpu: number, pages: number, index: number): void {
@@ -94,6 +98,7 @@ export function drainPcp(mm: PageAllocator, zone: Zone, cpu: number, pages: numb
           ? blockType[pfn >>> PAGEBLOCK_ORDER]!
           : cached;
       freeOnePage(mm, zone, cpu, pfn, order, migratetype);
+      if (zone.spb !== null) noteDrainedPage(zone, pfn, cpu);
       if (mm.tracer !== null) mm.tracer.pcpuDrain(pfn, order, migratetype);
     }
   }

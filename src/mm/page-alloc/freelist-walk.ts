@@ -1,7 +1,9 @@
 /**
  * The walk over a zonelist for one attempt of a request.
- * model: page-allocator 4.2
+ * model: page-allocator 4.2; spb 3.7
  */
+
+import { relaxAtomic } from '../spb/relax.js';
 import { highatomicAfterWalk } from './highatomic.js';
 import type { PageAllocator } from './page-allocator.js';
 import { rmqueue } from './rmqueue.js';
@@ -41,7 +43,7 @@ export function getPageFromFreelist(
     let restart = false;
     for (let i = 0; i < zones.length; i++) {
       const zone = zones[i]!;
-      if (noFragment && numa && !rules.defrag_mode && zone.node !== zones[0]!.node) {
+      if (noFragment && numa && !rules.asks_remote_first && zone.node !== zones[0]!.node) {
         allocFlags &= ~ALLOC_NOFRAGMENT;
         restart = true;
         break;
@@ -61,8 +63,14 @@ export function getPageFromFreelist(
       skipAwake = false;
       continue;
     }
-    if (noFragment && !rules.defrag_mode) {
+    if (noFragment && !rules.holds_out) {
       allocFlags &= ~ALLOC_NOFRAGMENT;
+      continue;
+    }
+    if (noFragment && mm.spb !== null) {
+      const relaxed = relaxAtomic(mm, zones, gfp, order, migratetype, allocFlags);
+      if (relaxed === allocFlags) return -1;
+      allocFlags = relaxed;
       continue;
     }
     return -1;

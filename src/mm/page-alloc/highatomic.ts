@@ -64,7 +64,7 @@ export function unreserveHighatomic(
     if (!force && zone.nr_reserved_highatomic <= PAGEBLOCK_PAGES) continue;
     for (let order = 0; order < NR_PAGE_ORDERS; order++) {
       if (((zone.listMask[Migratetype.highatomic]! >>> order) & 1) === 0) continue;
-      const pfn = zone.pages.pfn(zone.firstNode(order, Migratetype.highatomic));
+      const pfn = zone.firstChunk(order, Migratetype.highatomic);
       if (unreserveChunk(mm, zone, cpu, pfn, order, migratetype) > 0) return true;
     }
   }

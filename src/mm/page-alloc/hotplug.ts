@@ -9,6 +9,8 @@
  * starts empty is declared with no pages.
  * model: page-allocator 2.4, 3.8, 3.9
  */
+
+import { resizeZoneSuperpageblocks } from '../spb/setup.js';
 import { Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import { alignedOrder } from './aligned-order.js';
 import { freeToBuddy } from './buddy.js';
@@ -60,6 +62,7 @@ export function onlinePages(
   growSpan(zone, start, end);
   mm.claimBlocks(zone, start, end);
   mm.pages.blockType.fill(Migratetype.isolate, start >>> PAGEBLOCK_ORDER, end >>> PAGEBLOCK_ORDER);
+  resizeZoneSuperpageblocks(mm, zone);
   zone.nr_isolated_blocks += pages >>> PAGEBLOCK_ORDER;
   zone.managed_pages += pages;
   zone.present_pages += pages;
@@ -105,6 +108,7 @@ export function offlinePages(
   zone.managed_pages -= pages;
   zone.present_pages -= pages;
   shrinkSpan(mm, zone);
+  resizeZoneSuperpageblocks(mm, zone);
   if (zone.managed_pages === 0) rebuildZonelists(mm);
   recomputeZones(mm);
   return 'offline';
@@ -128,6 +132,7 @@ function removeRange(mm: PageAllocator, zone: Zone, start: number, end: number):
   const last = end >>> PAGEBLOCK_ORDER;
   pages.blockType.fill(Migratetype.movable, first, last);
   pages.blockZone.fill(NO_ZONE, first, last);
+  pages.blockBits.fill(0, first, last);
   zone.nr_isolated_blocks -= last - first;
 }
 

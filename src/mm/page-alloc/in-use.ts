@@ -5,7 +5,7 @@
  * linked on the LRU lists.
  * model: page-allocator 4.6; gfp C12
  */
-import { GFP_HIGHUSER_MOVABLE } from '../gfp.js';
+import { GFP_HIGHUSER_MOVABLE, GFP_RECLAIMABLE_BIT } from '../gfp.js';
 import { PAGEBLOCK_ORDER } from '../types.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
@@ -25,6 +25,7 @@ export function markAllocated(
   const { pages } = mm;
   pages.state[pages.node(pfn, order)] = ((onLru ? PageKind.lru : PageKind.allocated) << 4) | order;
   if (onLru) addMovable(mm, pfn, order, 1, gfp);
+  else if (mm.slabObjects !== null && gfp & GFP_RECLAIMABLE_BIT) mm.slabObjects.add(pfn, order);
 }
 
 /** Movable pages came into use (1) or go out of it (-1): their block's count and their LRU list follow. */

@@ -10,6 +10,12 @@ import { CompactionState } from '../reclaim/compaction-state.js';
 import type { KswapdRunState } from '../reclaim/kswapd.js';
 import { buildLru, LRU_HEADS_PER_ZONE, type LruLists, lruKindOf } from '../reclaim/lru.js';
 import type { PageAges } from '../reclaim/page-ages.js';
+import { ReclaimableObjects } from '../reclaim/reclaimable-objects.js';
+import { HeadPool } from '../spb/head-pool.js';
+import type { SpbNodeWork } from '../spb/node-work.js';
+import { spbRulesOf } from '../spb/spb-rules.js';
+import { SpbSystem } from '../spb/spb-system.js';
+import { SPB_LISTS, SUPERPAGEBLOCK_ORDER } from '../spb/spb-types.js';
 import { MAX_NR_ZONES, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, ZoneIndex } from '../types.js';
 import { newVmEvents } from '../vmstat.js';
 import { wakeKswapdOf } from './kswapd-wake.js';
@@ -31,6 +37,8 @@ export interface PageAllocTracer {
 
 /** A direct compaction that waits for a free chunk. model: page-allocator 3.6, step 2a */
 export interface CaptureControl {
+  /** of the request */
+  readonly migratetype: number;
   takes(zone: Zone, pfn: number, order: number, migratetype: number): boolean;
   /** whether it has what it waits for, out of this zone */
   taken(zone: Zone): boolean;
@@ -38,6 +46,10 @@ export interface CaptureControl {
 
 /** What the allocator asks of the machine's background: it never runs anything itself. */
 export interface Background {
+  /** simulated time */
+  readonly now_ns: number;
+  /** a node's superpageblock work has something due at its `due_ns` */
+  wakeSpbWork(work: SpbNodeWork): void;
   /** kswapd of a node is wanted; called at every wake-up, also while it runs */
   wakeKswapd(node: NodeState): void;
   wakeKcompactd(node: NodeState, order: number, highestZone: number): void;
@@ -84,8 +96,13 @@ export interface OomRequest {
 
 /** Slab caches that can be shrunk; the page reclaim calls it after each node's lists. model: gfp C2 */
 export interface Shrinkers {
-  /** @returns pages that went back to the allocator */
-  shrinkSlab(gfp: number, node: number, priority: number): number;
+  /** memory cgroups, from the root on */
+  readonly nr_memcgs: number;
+  /** objects looked at, and pages that went back to the allocator, so far */
+  readonly scanned_objects: number;
+  readonly freed_pages: number;
+  /** Shrinks the caches of one memory cgroup on one node. @returns objects freed */
+  shrinkSlab(gfp: number, node: number, memcg: number, priority: number): number;
 }
 
 export class PageAllocator {
@@ -115,6 +132,10 @@ export class PageAllocator {
   /** the LRU lists where they have been built */
   lruLists: LruLists | null = null;
   shrinkers: Shrinkers | null = null;
+  /** slab pages that shrinkers can free, where the policy models them; also in `shrinkers` then */
+  readonly slabObjects: ReclaimableObjects | null;
+  /** what the superpageblock mechanisms share; null where the policy has no superpageblocks */
+  readonly spb: SpbSystem | null;
   task: TaskState | null = null;
   readonly compaction: CompactionState;
   readonly events = newVmEvents();
@@ -133,7 +154,11 @@ export class PageAllocator {
       (most, zone) => Math.max(most, zone.start_pfn + zone.spanned_pages),
       spec.max_pfn ?? 0,
     );
-    this.pages = new PageMap(end, spec.zones.length * (HEADS_PER_ZONE + LRU_HEADS_PER_ZONE));
+    // Sentinels: every zone's free lists, every zone's LRU lists, every node's slab pages, superpageblocks' free lists.
+    const zoneHeads = spec.zones.length * (HEADS_PER_ZONE + LRU_HEADS_PER_ZONE);
+    const nodes = spec.node_distances.length;
+    const superpageblocks = policy['spb.enabled'] ? mostSuperpageblocks(spec, end) : 0;
+    this.pages = new PageMap(end, zoneHeads + nodes + superpageblocks * SPB_LISTS);
     this.zones = spec.zones.map((zone, number) => new Zone(number, zone, this.pages, this.nr_cpus));
     this.nodes = spec.node_distances.map((_, node) => ({
       node,
@@ -150,6 +175,13 @@ export class PageAllocator {
       kswapd_run: null,
       usual_thresholds: null,
     }));
+    const { headBase } = this.pages;
+    this.slabObjects =
+      policy['shrinker.model'] === 'none' ? null : new ReclaimableObjects(this, headBase + zoneHeads);
+    this.shrinkers = this.slabObjects;
+    this.spb = policy['spb.enabled']
+      ? new SpbSystem(spbRulesOf(policy), new HeadPool(headBase + zoneHeads + nodes, superpageblocks), nodes)
+      : null;
     this.zonelists = buildZonelists(this.zones, spec.node_distances, spec.cpu_nodes);
     this.compaction = new CompactionState(this.zones, this.pages.nr_pageblocks);
     this.markNofragmentZones();
@@ -208,15 +240,15 @@ export class PageAllocator {
   }
 
   /**
-   * Marks the zones whose requests try the next zone before they mix types: all under defrag_mode, else Normal zones
-   * with a DMA32 zone below them (or on a machine of one node). model: page-allocator 4.1
+   * Marks the zones whose requests try the next zone before they mix types: all under defrag_mode and with
+   * superpageblocks (model: spb 3.7), else Normal zones with a DMA32 zone below them (or on a machine of one node). model: page-allocator 4.1
    */
   markNofragmentZones(): void {
     for (const zone of this.zones) {
       const siblings = this.nodes[zone.node]!.zones;
       const hasDma32 = siblings.some((other) => other.index === ZoneIndex.dma32 && other.managed_pages > 0);
       const avoids = zone.index === ZoneIndex.normal && (!this.numa || hasDma32);
-      zone.nofragment_flag = avoids || this.rules.defrag_mode ? ALLOC_NOFRAGMENT : 0;
+      zone.nofragment_flag = avoids || this.rules.holds_out ? ALLOC_NOFRAGMENT : 0;
     }
   }
 
@@ -224,4 +256,12 @@ export class PageAllocator {
   wakeKswapd(zone: Zone, gfp: number, order: number, highestZone: number): void {
     wakeKswapdOf(this, this.nodes[zone.node]!, gfp, order, highestZone);
   }
+}
+
+/** Superpageblocks that the zones may come to have: as they are, and for every range that memory may be added in. */
+function mostSuperpageblocks(spec: MachineSpec, end_pfn: number): number {
+  const ranges = Math.ceil(end_pfn / 2 ** SUPERPAGEBLOCK_ORDER);
+  let now = 0;
+  for (const { spanned_pages } of spec.zones) now += Math.ceil(spanned_pages / 2 ** SUPERPAGEBLOCK_ORDER) + 1;
+  return now + (spec.max_pfn === undefined ? spec.zones.length : ranges);
 }

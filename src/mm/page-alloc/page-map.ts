@@ -29,6 +29,10 @@ export const NO_ZONE = 255;
 /** marks a pageblock in which two zones meet */
 export const STRADDLED = 254;
 
+/** set in a block's owner while the block is on its CPU's list of blocks with free chunks */
+export const OWNER_LISTED = 0x8000;
+const OWNER_CPU = 0x7fff;
+
 export class PageMap {
   /** PFNs run from 0 to this, exclusive; a multiple of two pageblocks, so that every buddy has a node */
   readonly end_pfn: number;
@@ -45,6 +49,10 @@ export class PageMap {
   readonly blockZone: Uint8Array;
   /** in-use pages that are movable, by pageblock; what a fallback counts before it claims a block */
   readonly blockMovable: Uint16Array;
+  /** PB_has_* and PB_all_free by pageblock, where the policy has superpageblocks. model: spb 2.4 */
+  readonly blockBits: Uint8Array;
+  /** CPU + 1 by pageblock, where CPUs own pageblocks, and OWNER_LISTED; 0 is unowned. model: spb 3.9 */
+  readonly blockOwner: Uint16Array;
 
   constructor(end_pfn: number, nr_heads: number) {
     const pair = 2 << PAGEBLOCK_ORDER;
@@ -60,6 +68,8 @@ export class PageMap {
     this.blockType = new Uint8Array(this.nr_pageblocks).fill(Migratetype.movable);
     this.blockZone = new Uint8Array(this.nr_pageblocks).fill(NO_ZONE);
     this.blockMovable = new Uint16Array(this.nr_pageblocks);
+    this.blockBits = new Uint8Array(this.nr_pageblocks);
+    this.blockOwner = new Uint16Array(this.nr_pageblocks);
     for (let head = this.headBase; head < nodes; head++) {
       this.next[head] = head;
       this.prev[head] = head;
@@ -78,6 +88,12 @@ export class PageMap {
 
   kind(pfn: number, order: number): number {
     return this.state[this.node(pfn, order)]! >> 4;
+  }
+
+  /** CPU that owns the pageblock of a page, or the given one where nobody does. */
+  ownerCpu(pfn: number, cpu: number): number {
+    const owner = this.blockOwner[pfn >>> PAGEBLOCK_ORDER]! & OWNER_CPU;
+    return owner === 0 ? cpu : owner - 1;
   }
 
   /** Order of the free buddy chunk that starts at `pfn`, or -1. */

@@ -30,6 +30,8 @@ export class PerCpuPages {
   flags = 0;
   /** ticks of the vmstat worker until an idle list of a remote node is drained. model: page-allocator 3.9 */
   expire = 0;
+  /** blocks that this CPU owns and that may have free chunks, by migratetype; the last is tried first. model: spb 3.9 */
+  readonly owned_blocks: readonly number[][] = Array.from({ length: MIGRATE_PCPTYPES }, () => []);
   /** NR_FREE_PAGES changes of this CPU that are not yet in the zone's counter */
   nr_free_diff = 0;
 }

@@ -2,6 +2,10 @@
  * Removal from a zone: from the CPU's list where the order has one, else from the buddy lists with fallback.
  * model: page-allocator 4.4, 4.5, 4.6
  */
+
+import { searchPasses } from '../spb/passes.js';
+import { refillSpb } from '../spb/pcp-refill.js';
+import { removePageSpb } from '../spb/remove-page.js';
 import { MIGRATE_PCPTYPES, Migratetype } from '../types.js';
 import { takeSmallest } from './buddy.js';
 import { claimFallback, stealSmallest } from './fallback-claim.js';
@@ -12,6 +16,7 @@ import { PageKind } from './page-map.js';
 import { noteAllocation, refillSize } from './pcp-tuning.js';
 import { pcpAllowedOrder, pcpListIndex } from './per-cpu-pages.js';
 import type { PfnDeque } from './pfn-deque.js';
+import { SearchMode } from './search-mode.js';
 import {
   ALLOC_CMA,
   ALLOC_HIGHATOMIC,
@@ -21,12 +26,6 @@ import {
   ALLOC_OOM,
 } from './watermark.js';
 import { ZONE_BOOSTED_WATERMARK, type Zone } from './zone.js';
-
-/**
- * What the search remembers while one zone lock is held: after a steal, the rest of a refill is stolen too.
- * The order of the values is the order in which the stages are tried.
- */
-const SearchMode = { normal: 0, cma: 1, claim: 2, steal: 3 } as const;
 
 /** @returns lowest PFN of 2^order pages of the zone, or -1 */
 export function rmqueue(
@@ -38,7 +37,7 @@ export function rmqueue(
   allocFlags: number,
 ): number {
   let pfn = -1;
-  if (pcpAllowedOrder(order)) {
+  if (pcpAllowedOrder(order) && !mm.rules.no_pcp) {
     // With CMA compiled in, 6.1 serves a movable request that may not use CMA from the buddy lists alone.
     const skipPcp =
       mm.rules.cma &&
@@ -92,6 +91,10 @@ export function refill(
   allocFlags: number,
   chunks: number,
 ): void {
+  if (mm.spb !== null && zone.spb !== null) {
+    refillSpb(mm, mm.spb, zone, cpu, order, migratetype, allocFlags, chunks);
+    return;
+  }
   const pcp = zone.pcps[cpu]!;
   const list = pcp.lists[pcpListIndex(order, migratetype)]!;
   const { state } = zone.pages;
@@ -167,15 +170,22 @@ function rmqueueBuddy(
   allocFlags: number,
 ): number {
   let pfn = -1;
-  if (allocFlags & ALLOC_HIGHATOMIC) pfn = takeSmallest(mm, zone, cpu, order, Migratetype.highatomic);
+  if (allocFlags & ALLOC_HIGHATOMIC) pfn = takeReserved(mm, zone, cpu, order, allocFlags);
   if (pfn < 0) {
     mm.searchMode = SearchMode.normal;
     pfn = removeOne(mm, zone, cpu, order, migratetype, allocFlags);
     if (pfn < 0 && allocFlags & (ALLOC_OOM | ALLOC_NON_BLOCK))
-      pfn = takeSmallest(mm, zone, cpu, order, Migratetype.highatomic);
+      pfn = takeReserved(mm, zone, cpu, order, allocFlags);
   }
   if (pfn >= 0 && !mm.rules.post_per_move) zone.postFree(cpu, -(1 << order));
   return pfn;
+}
+
+/** Takes from the blocks that are kept for atomic high-order requests. */
+function takeReserved(mm: PageAllocator, zone: Zone, cpu: number, order: number, allocFlags: number): number {
+  if (mm.spb === null || zone.spb === null) return takeSmallest(mm, zone, cpu, order, Migratetype.highatomic);
+  if (zone.nr_free_highatomic === 0) return -1;
+  return searchPasses(mm, mm.spb, zone, cpu, order, Migratetype.highatomic, allocFlags);
 }
 
 /** One removal with all fallbacks, starting at the stage that `mm.searchMode` remembers. model: page-allocator 4.6 */
@@ -187,6 +197,8 @@ function removeOne(
   migratetype: number,
   allocFlags: number,
 ): number {
+  if (mm.spb !== null && zone.spb !== null)
+    return removePageSpb(mm, mm.spb, zone, cpu, order, migratetype, allocFlags);
   // Half of what is free is CMA memory: use that first, or movable requests would leave it idle.
   if (allocFlags & ALLOC_CMA && zone.nr_free_cma > zone.folded_free_pages >> 1) {
     const pfn = takeSmallest(mm, zone, cpu, order, Migratetype.cma);

@@ -4,6 +4,12 @@ import type { Policy } from '../policy.js';
 export interface Rules {
   readonly steal_fallback: boolean;
   readonly defrag_mode: boolean;
+  /** requests keep NOFRAGMENT until nothing else is left: in defrag_mode, and with superpageblocks. model: spb 3.7 */
+  readonly holds_out: boolean;
+  /** with NOFRAGMENT, zones of other nodes are asked before blocks are mixed */
+  readonly asks_remote_first: boolean;
+  /** no per-CPU lists at all */
+  readonly no_pcp: boolean;
   readonly tuned_high: boolean;
   readonly pcp_batch_scale_max: number;
   readonly drain_in_batches: boolean;
@@ -26,6 +32,10 @@ export function rulesOf(policy: Policy): Rules {
   return {
     steal_fallback: policy['fallback.rule'] === 'steal',
     defrag_mode: policy['fallback.defrag_mode'],
+    holds_out: policy['fallback.defrag_mode'] || policy['spb.enabled'],
+    asks_remote_first:
+      policy['fallback.defrag_mode'] || (policy['spb.enabled'] && policy['spb.remote_before_taint']),
+    no_pcp: policy['pcp.kind'] === 'none',
     tuned_high: policy['pcp.tuning'] === 'auto_high',
     pcp_batch_scale_max: policy['pcp.batch_scale_max'],
     drain_in_batches: policy['pcp.drain_chunks'] === 'batch',

@@ -7,7 +7,10 @@ import {
   GFP_HIGH_BIT,
   GFP_KSWAPD_RECLAIM_BIT,
   GFP_MEMALLOC_BIT,
+  GFP_NOFAIL_BIT,
   GFP_NOMEMALLOC_BIT,
+  GFP_NORETRY_BIT,
+  GFP_RETRY_MAYFAIL_BIT,
 } from '../gfp.js';
 import { Migratetype } from '../types.js';
 import type { PageAllocator } from './page-allocator.js';
@@ -15,6 +18,7 @@ import {
   ALLOC_CMA,
   ALLOC_CPUSET,
   ALLOC_HIGHATOMIC,
+  ALLOC_HIGHORDER_OPTIONAL,
   ALLOC_KSWAPD,
   ALLOC_MIN_RESERVE,
   ALLOC_NO_WATERMARKS,
@@ -41,8 +45,18 @@ export function slowFlags(mm: PageAllocator, gfp: number, order: number, migrate
   } else if (mm.task?.rt) {
     flags |= ALLOC_MIN_RESERVE;
   }
-  if (mm.rules.defrag_mode) flags |= ALLOC_NOFRAGMENT;
-  return flags;
+  if (mm.rules.holds_out) flags |= ALLOC_NOFRAGMENT;
+  return mm.spb === null ? flags : flags | optionalFlag(gfp);
+}
+
+/**
+ * ALLOC_HIGHORDER_OPTIONAL: callers that give up easily, and callers that cannot reclaim but need not succeed either.
+ * model: spb 3.6
+ */
+export function optionalFlag(gfp: number): number {
+  const givesUp = (gfp & (GFP_NORETRY_BIT | GFP_RETRY_MAYFAIL_BIT)) === GFP_NORETRY_BIT;
+  const isAtomic = (gfp & (GFP_DIRECT_RECLAIM_BIT | GFP_NOMEMALLOC_BIT | GFP_NOFAIL_BIT)) === 0;
+  return givesUp || isAtomic ? ALLOC_HIGHORDER_OPTIONAL : 0;
 }
 
 /** The reserves that a request is entitled to by its mask or its task; 0 for none. NOMEMALLOC wins over all. */

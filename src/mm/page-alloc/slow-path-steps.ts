@@ -6,12 +6,15 @@ import { GFP_NOMEMALLOC_BIT } from '../gfp.js';
 import { CompactResult } from '../reclaim/compaction-suitable.js';
 import { tryToCompactPages } from '../reclaim/direct-compact.js';
 import { tryToFreePages } from '../reclaim/direct-reclaim.js';
+import { tryAllocContigBlock } from '../spb/contig.js';
+import { evacuateBeforeTaint } from '../spb/relax.js';
+import { Migratetype } from '../types.js';
 import { drainAllPages } from './drain-all.js';
 import { unreserveHighatomic } from './highatomic.js';
 import { outOfMemory } from './out-of-memory.js';
 import { shouldRetryCompaction, shouldRetryReclaim } from './should-retry.js';
 import type { SlowRequest } from './slow-request.js';
-import { ALLOC_OOM } from './watermark.js';
+import { ALLOC_NOFRAGMENT, ALLOC_OOM } from './watermark.js';
 
 /**
  * Reclaims, and tries; where pages came free but none fits, once more after everything that hides on per-CPU lists and
@@ -33,6 +36,8 @@ export function compactAndTry(request: SlowRequest, priority: number): number {
   const { mm, aim } = request;
   request.compact_result = CompactResult.skipped;
   if (aim === 0) return -1;
+  const steered = compactBySuperpageblocks(request);
+  if (steered >= 0) return steered;
   const { result, pfn: captured } = tryToCompactPages(mm, request, aim, request.flags, priority);
   request.compact_result = result;
   if (result === CompactResult.skipped) return -1;
@@ -53,13 +58,36 @@ export function compactAndTry(request: SlowRequest, priority: number): number {
 /** No page after reclaim and compaction: another round, a victim, or the end. */
 export function afterFruitlessRound(request: SlowRequest): 'retry' | number {
   const { mm, gfp, flags } = request;
+  if (request.heldOutEnough) return giveUpPurity(request);
   if (shouldRetryReclaim(request)) return 'retry';
   if (request.progress > 0 && request.mayCompact && shouldRetryCompaction(request)) return 'retry';
-  if (request.dropNoFragment()) return 'retry';
+  if ((request.flags & ALLOC_NOFRAGMENT) !== 0 && mm.rules.holds_out) return giveUpPurity(request);
   const { pfn, progress } = outOfMemory(request);
   if (pfn >= 0 || !progress) return pfn;
   // A victim that has used its reserves must not go on looping.
   if (mm.task?.oom_victim && (flags & ALLOC_OOM || gfp & GFP_NOMEMALLOC_BIT)) return -1;
   request.no_progress = 0;
+  return 'retry';
+}
+
+/**
+ * What direct compaction tries first with superpageblocks: a pageblock emptied by contiguous allocation for a huge movable
+ * page, an evacuation for a non-movable request of higher order. model: spb 5.2
+ */
+function compactBySuperpageblocks(request: SlowRequest): number {
+  const { mm, zones, cpu, order, migratetype } = request;
+  if (mm.spb === null || !mm.reclaims || !request.mayCompact) return -1;
+  if (migratetype === Migratetype.movable) return tryAllocContigBlock(mm, mm.spb, zones, cpu, order);
+  return evacuateBeforeTaint(mm, zones, order, migratetype) ? request.attempt() : -1;
+}
+
+/** Movable pages are moved out of its way once more; after that it may mix types. model: spb 3.7 */
+function giveUpPurity(request: SlowRequest): 'retry' | number {
+  const { mm, zones, order, migratetype } = request;
+  if (evacuateBeforeTaint(mm, zones, order, migratetype)) {
+    const pfn = request.attempt();
+    if (pfn >= 0) return pfn;
+  }
+  request.dropNoFragment();
   return 'retry';
 }

@@ -102,11 +102,23 @@ export class SlowRequest {
     return true;
   }
 
-  /** In defrag_mode the last thing to give up before failing or killing is the purity of blocks. */
+  /**
+   * In defrag_mode, and with superpageblocks, the last thing to give up before failing or killing is the purity of
+   * blocks. model: spb 3.7
+   */
   dropNoFragment(): boolean {
-    if (!this.mm.rules.defrag_mode || (this.flags & ALLOC_NOFRAGMENT) === 0) return false;
+    if (!this.mm.rules.holds_out || (this.flags & ALLOC_NOFRAGMENT) === 0) return false;
     this.flags &= ~ALLOC_NOFRAGMENT;
+    if (this.mm.spb !== null) this.mm.spb.stats.nofragment_dropped++;
     return true;
+  }
+
+  /** It has held out long enough: reclaim frees pages that it may not use. model: spb 3.7, 7 */
+  get heldOutEnough(): boolean {
+    const { spb, policy } = this.mm;
+    if (spb === null || (this.flags & ALLOC_NOFRAGMENT) === 0) return false;
+    spb.stats.reclaim_rounds++;
+    return this.rounds >= policy['spb.taint_deadline_rounds'];
   }
 
   /** Counts a round. False where the policy says that the kernel would go on forever. */

@@ -12,6 +12,7 @@
  * model: page-allocator 9 (invariants)
  */
 import { InvariantError } from '../invariant.js';
+import { validateSuperpageblocks } from '../spb/validate-spb.js';
 import {
   MIGRATE_PCPTYPES,
   MIGRATE_TYPES,
@@ -93,6 +94,7 @@ class Validator {
       });
       this.#checkBlocks(zone);
       this.#mm.lruLists?.validate(zone);
+      validateSuperpageblocks(this.#mm, zone);
     }
     this.#checkStates();
     if (this.#options.movable_known) this.#checkMovable();
@@ -123,10 +125,18 @@ class Validator {
 
   /** @returns chunks on the list */
   #checkFreeList(zone: Zone, order: number, type: number): number {
-    const { next, prev, state } = this.#pages;
     const name = `free list order ${order} ${MIGRATETYPE_NAMES[type]}`;
     const length = zone.listLength[order * MIGRATE_TYPES + type]!;
-    const head = zone.headBase + order * MIGRATE_TYPES + type;
+    let chunks = 0;
+    for (const head of zone.listHeads(order, type))
+      chunks += this.#checkChain(zone, head, order, type, name, length - chunks);
+    this.#compare(zone, `length of ${name}`, length, chunks);
+    return chunks;
+  }
+
+  /** One of the lists that a zone has for an order and a type. @returns chunks on it */
+  #checkChain(zone: Zone, head: number, order: number, type: number, name: string, length: number): number {
+    const { next, prev, state } = this.#pages;
     let chunks = 0;
     let before = head;
     let node = next[head]!;
@@ -135,14 +145,13 @@ class Validator {
       if (prev[node] !== before) fail(`${nameOf(zone)}: ${name}: pfn ${hex(pfn)} does not point back`);
       if (state[node] !== (((PageKind.buddy + type) << 4) | order))
         fail(`${nameOf(zone)}: ${name} holds ${describe(this.#pages, node)}`);
-      if (++chunks > length) fail(`${nameOf(zone)}: ${name} holds more than the ${length} chunks counted`);
+      if (++chunks > length) fail(`${nameOf(zone)}: ${name} holds more chunks than were counted`);
       this.#checkChunk(zone, pfn, order, type);
       this.#listed[node >>> 5]! |= 1 << (node & 31);
       this.#occupy(pfn, order, node);
       before = node;
     }
     if (node !== head || prev[head] !== before) fail(`${nameOf(zone)}: ${name} is not closed`);
-    this.#compare(zone, `length of ${name}`, length, chunks);
     return chunks;
   }
 

@@ -19,6 +19,10 @@ export const ALLOC_NOFRAGMENT = 0x100;
 export const ALLOC_HIGHATOMIC = 0x200;
 export const ALLOC_TRYLOCK = 0x400;
 export const ALLOC_KSWAPD = 0x800;
+/** the caller can do with less than it asks for; the bits of this and the next are the model's. model: spb 3.6 */
+export const ALLOC_HIGHORDER_OPTIONAL = 0x1000;
+/** under NOFRAGMENT, blocks of tainted superpageblocks may be mixed. model: spb 3.7 */
+export const ALLOC_NOFRAG_TAINTED_OK = 0x2000;
 export const ALLOC_RESERVES = ALLOC_NON_BLOCK | ALLOC_MIN_RESERVE | ALLOC_HIGHATOMIC | ALLOC_OOM;
 
 /** A mark as every test sees it: boost included. */

@@ -1,10 +1,13 @@
 /**
  * One zone: its span, marks, counters, free lists' lengths and per-CPU lists.
  *
- * The lists themselves live in the PageMap; this file owns their counters and is the only one to link and unlink.
- * model: page-allocator 2, 3.6
+ * The lists themselves live in the PageMap; this file owns their counters and is the only one to link and unlink. Where
+ * the zone has superpageblocks each of them has lists of its own, and the zone's hold only pages that no superpageblock
+ * covers; the zone's counters are then sums over all.
+ * model: page-allocator 2, 3.6; spb 2.3
  */
 import type { ZoneSpec } from '../machine-spec.js';
+import type { Superpageblocks } from '../spb/superpageblocks.js';
 import { MAX_NR_ZONES, MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, type ZoneIndex } from '../types.js';
 import { PageKind, type PageMap } from './page-map.js';
 import { PerCpuPages } from './per-cpu-pages.js';
@@ -56,6 +59,8 @@ export class Zone {
   readonly listMask = new Int32Array(MIGRATE_TYPES);
   readonly pcps: PerCpuPages[];
   readonly headBase: number;
+  /** the zone's superpageblocks, where the policy has them; owned by page-allocator */
+  spb: Superpageblocks | null = null;
 
   /** pages given out, as pgalloc_<zone> counts them */
   pgalloc = 0;
@@ -90,9 +95,17 @@ export class Zone {
     return pfn >= this.start_pfn && pfn < this.start_pfn + this.spanned_pages;
   }
 
-  /** First chunk of a list as a node, or the list's own sentinel when it is empty. */
+  /** First chunk of one of the zone's own lists as a node, or the list's own sentinel when it is empty. */
   firstNode(order: number, migratetype: number): number {
     return this.pages.next[this.headBase + order * MIGRATE_TYPES + migratetype]!;
+  }
+
+  /** First PFN of some chunk of this order and type, or -1; of several superpageblocks the fullest one's. */
+  firstChunk(order: number, migratetype: number): number {
+    const found = this.spb?.firstChunk(order, migratetype) ?? -1;
+    if (found >= 0) return found;
+    const node = this.firstNode(order, migratetype);
+    return this.isSentinel(node) ? -1 : this.pages.pfn(node);
   }
 
   isSentinel(node: number): boolean {
@@ -101,7 +114,8 @@ export class Zone {
 
   addHead(pfn: number, order: number, migratetype: number): void {
     const { next, prev } = this.pages;
-    const head = this.headBase + order * MIGRATE_TYPES + migratetype;
+    const base = this.spb === null ? this.headBase : this.spb.headsOf(pfn);
+    const head = base + order * MIGRATE_TYPES + migratetype;
     const node = this.pages.node(pfn, order);
     const first = next[head]!;
     next[node] = first;
@@ -113,7 +127,8 @@ export class Zone {
 
   addTail(pfn: number, order: number, migratetype: number): void {
     const { next, prev } = this.pages;
-    const head = this.headBase + order * MIGRATE_TYPES + migratetype;
+    const base = this.spb === null ? this.headBase : this.spb.headsOf(pfn);
+    const head = base + order * MIGRATE_TYPES + migratetype;
     const node = this.pages.node(pfn, order);
     const last = prev[head]!;
     next[node] = head;
@@ -129,6 +144,7 @@ export class Zone {
     const list = order * MIGRATE_TYPES + migratetype;
     if (this.listLength[list]!++ === 0) this.listMask[migratetype]! |= 1 << order;
     if (migratetype >= Migratetype.highatomic) this.#countSpecial(migratetype, 1 << order);
+    if (this.spb !== null) this.spb.entered(this.pages.pfn(node), order, migratetype);
   }
 
   /** Unlinks a chunk from its list; its pages are then of kind `used`. */
@@ -136,7 +152,7 @@ export class Zone {
     this.#removeNode(this.pages.node(pfn, order), order, migratetype);
   }
 
-  /** Unlinks and returns the head of a list that is known not to be empty. */
+  /** Unlinks and returns the head of one of the zone's own lists that is known not to be empty. */
   takeFirst(order: number, migratetype: number): number {
     const node = this.firstNode(order, migratetype);
     this.#removeNode(node, order, migratetype);
@@ -154,6 +170,7 @@ export class Zone {
     const list = order * MIGRATE_TYPES + migratetype;
     if (--this.listLength[list]! === 0) this.listMask[migratetype]! &= ~(1 << order);
     if (migratetype >= Migratetype.highatomic) this.#countSpecial(migratetype, -(1 << order));
+    if (this.spb !== null) this.spb.left(this.pages.pfn(node), order, migratetype);
   }
 
   #countSpecial(migratetype: number, pages: number): void {
@@ -161,11 +178,18 @@ export class Zone {
     else if (migratetype === Migratetype.cma) this.nr_free_cma += pages;
   }
 
-  /** Chunks of one list, head first. */
+  /** Sentinels of one kind of list: the zone's own, then those of its superpageblocks by address. */
+  listHeads(order: number, migratetype: number): number[] {
+    const list = order * MIGRATE_TYPES + migratetype;
+    return [this.headBase + list, ...(this.spb?.allHeads(list) ?? [])];
+  }
+
+  /** Chunks of one list, head first; superpageblocks one behind the other. */
   listPfns(order: number, migratetype: number): number[] {
     const pfns: number[] = [];
-    for (let node = this.firstNode(order, migratetype); !this.isSentinel(node); node = this.pages.next[node]!)
-      pfns.push(this.pages.pfn(node));
+    for (const head of this.listHeads(order, migratetype))
+      for (let node = this.pages.next[head]!; node !== head; node = this.pages.next[node]!)
+        pfns.push(this.pages.pfn(node));
     return pfns;
   }
 

@@ -15,12 +15,12 @@ export class Capture implements CaptureControl {
   zone: Zone | null = null;
   readonly #mm: PageAllocator;
   readonly #order: number;
-  readonly #migratetype: number;
+  readonly migratetype: number;
 
   constructor(mm: PageAllocator, order: number, migratetype: number) {
     this.#mm = mm;
     this.#order = order;
-    this.#migratetype = migratetype;
+    this.migratetype = migratetype;
   }
 
   taken(zone: Zone): boolean {
@@ -34,15 +34,15 @@ export class Capture implements CaptureControl {
       return false;
     this.pfn = pfn;
     if (
-      migratetype !== this.#migratetype &&
+      migratetype !== this.migratetype &&
       this.#mm.policy['compaction.capture_movable'] &&
       this.#mm.tracer !== null
     )
-      this.#mm.tracer.extfrag(pfn, order, order, this.#migratetype, migratetype);
+      this.#mm.tracer.extfrag(pfn, order, order, this.migratetype, migratetype);
     return true;
   }
 
   #mayTakeMovable(): boolean {
-    return this.#mm.policy['compaction.capture_movable'] && this.#migratetype === Migratetype.movable;
+    return this.#mm.policy['compaction.capture_movable'] && this.migratetype === Migratetype.movable;
   }
 }

@@ -26,6 +26,13 @@ export function isolateSources(control: CompactControl): boolean {
     control.migrate_pfn = low;
     const atStart = low === blockStart(low) || low === zone.start_pfn;
     if (atStart && !chosen && !goal.ignore_skip && mm.compaction.isSkipped(low)) continue;
+    const hopeless = endOfHopelessSuperpageblock(control, low);
+    if (hopeless > end) {
+      // The step of the loop goes on from here, to the end of the superpageblock or of the range.
+      end = Math.min(hopeless, blockStart(control.free_pfn) + PAGEBLOCK_PAGES);
+      advanceCached(state.migrate_pfn, goal.async, end);
+      continue;
+    }
     if (!zone.spans(low) || !isSource(control, low)) {
       advanceCached(state.migrate_pfn, goal.async, end);
       continue;
@@ -35,6 +42,15 @@ export function isolateSources(control: CompactControl): boolean {
   }
   control.migrate_pfn = low;
   return false;
+}
+
+/** End of the tainted superpageblock of a page if nothing in it is movable, else 0. model: spb 5.3 */
+function endOfHopelessSuperpageblock({ mm, goal }: CompactControl, pfn: number): number {
+  const spbs = goal.zone.spb;
+  if (spbs === null || !mm.policy['spb.compaction_skip']) return 0;
+  const spb = spbs.indexOf(pfn);
+  if (spb < 0 || !spbs.isTainted(spb) || spbs.nr_movable[spb]! > 0) return 0;
+  return spbs.start_pfn(spb + 1);
 }
 
 /** May pages be moved out of this block? */

@@ -7,13 +7,14 @@
  */
 import { blockStart } from '../page-alloc/pageblock.js';
 import type { Zone } from '../page-alloc/zone.js';
+import { PLACE_EMPTY } from '../spb/spb-types.js';
 import { MIGRATE_TYPES, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import { COMPACT_CLUSTER_MAX, type CompactControl } from './compact-control.js';
 
 /** Takes free chunks until there are targets for all isolated pages, or no more are found. */
 export function isolateTargets(control: CompactControl): void {
   const before = control.targets.pages;
-  if (control.goal.order > 0) searchFreeLists(control);
+  if (control.goal.order > 0 && control.goal.zone.spb === null) searchFreeLists(control);
   if (control.targets.pages < control.source_pages) scanBlocks(control);
   control.isolated += control.targets.pages - before;
 }
@@ -86,9 +87,18 @@ function isTarget(control: CompactControl, block: number): boolean {
   const { pages } = control.mm;
   const wanted = control.goal.order > 0 ? control.goal.order : PAGEBLOCK_ORDER;
   if (pages.buddyOrder(block) >= wanted) return false;
+  if (!takesMigratedPages(control.goal.zone, block)) return false;
   if (control.any_target) return true;
   const type = pages.blockType[block >>> PAGEBLOCK_ORDER]!;
   return type === Migratetype.movable || type === Migratetype.cma;
+}
+
+/** Empty superpageblocks are kept whole, and the reserve of tainted ones is for others. model: spb 5.3 */
+function takesMigratedPages({ spb: spbs }: Zone, pfn: number): boolean {
+  const spb = spbs?.indexOf(pfn) ?? -1;
+  if (spbs === null || spb < 0) return true;
+  if (spbs.place[spb] === PLACE_EMPTY) return false;
+  return !spbs.isTainted(spb) || spbs.nr_free[spb]! > spbs.reserve(spb);
 }
 
 /** Takes free chunks of one block, ascending, until there are enough. @returns where it stopped */

@@ -9,6 +9,7 @@ import { freePagesOf } from '../page-alloc/free-pages.js';
 import { countMovable } from '../page-alloc/in-use.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import { PageKind } from '../page-alloc/page-map.js';
+import type { Zone } from '../page-alloc/zone.js';
 import type { CompactControl } from './compact-control.js';
 import { isolateTargets } from './compaction-targets.js';
 import { LRU_ANON, LRU_FILE } from './lru.js';
@@ -49,8 +50,20 @@ export function migrateSources(control: CompactControl): boolean {
 
 /** Moves one page or folio to a place that is on no list, and frees the old one. */
 export function movePage(mm: PageAllocator, cpu: number, from: number, to: number, order: number): void {
-  const { pages, lru } = mm;
   const zone = mm.zoneOf(from);
+  void mm.lru;
+  relocatePage(mm, zone, from, to, order);
+  freePagesOf(mm, zone, cpu, from, order);
+}
+
+/**
+ * Moves a page or folio to a place that is on no list; the caller frees the old one. Where the LRU lists have not been
+ * built yet the page keeps its age, else it is the hottest of its list.
+ */
+export function relocatePage(mm: PageAllocator, zone: Zone, from: number, to: number, order: number): void {
+  const { pages } = mm;
+  const lru = mm.lruLists;
+  if (mm.ages !== null) mm.ages.copy(pages.node(from, order), pages.node(to, order));
   const kind = lru?.isAnon(from, order) === false ? LRU_FILE : LRU_ANON;
   lru?.remove(zone, from, order);
   countMovable(mm, from, order, -1);
@@ -59,5 +72,4 @@ export function movePage(mm: PageAllocator, cpu: number, from: number, to: numbe
   countMovable(mm, to, order, 1);
   lru?.addKind(mm.zoneOf(to), to, order, kind);
   mm.onMigrate?.(from, to, order);
-  freePagesOf(mm, zone, cpu, from, order);
 }

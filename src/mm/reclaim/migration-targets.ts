@@ -39,6 +39,7 @@ export class MigrationTargets {
     const mark = boostedMark(zone, WMARK_MIN) + (1 << order);
     if (!zoneWatermarkOk(zone, mm.rules, 0, mark, 0, ALLOC_CMA)) return false;
     zone.remove(pfn, order, mm.pages.listType(pfn, order));
+    zone.spb?.took(pfn, order, Migratetype.movable);
     zone.postFree(this.#cpu, -(1 << order));
     if (order >= PAGEBLOCK_ORDER - 1) this.#makeMovable(pfn, order);
     this.pages += 1 << order;

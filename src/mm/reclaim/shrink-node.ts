@@ -49,7 +49,7 @@ export function shrinkNode(mm: PageAllocator, node: NodeState, control: ReclaimC
   do {
     round = control.nr_reclaimed;
     shrinkLists(mm, node, control);
-    control.nr_reclaimed += mm.shrinkers?.shrinkSlab(control.gfp, node.node, control.priority) ?? 0;
+    control.nr_reclaimed += shrinkSlabs(mm, node, control);
   } while (goesOnForCompaction(mm, node, control, control.nr_reclaimed - round));
   const progress = control.nr_reclaimed > before;
   if (
@@ -59,6 +59,15 @@ export function shrinkNode(mm: PageAllocator, node: NodeState, control: ReclaimC
   )
     node.kswapd_failures = 0;
   return progress;
+}
+
+/** Slab caches of the node, cgroup by cgroup. @returns pages that came free */
+function shrinkSlabs({ shrinkers }: PageAllocator, node: NodeState, control: ReclaimControl): number {
+  if (shrinkers === null) return 0;
+  const before = shrinkers.freed_pages;
+  for (let memcg = 0; memcg < shrinkers.nr_memcgs; memcg++)
+    shrinkers.shrinkSlab(control.gfp, node.node, memcg, control.priority);
+  return shrinkers.freed_pages - before;
 }
 
 function shrinkLists(mm: PageAllocator, node: NodeState, control: ReclaimControl): void {

@@ -12,6 +12,8 @@ import { COMPACT_CLUSTER_MAX, type CompactControl } from './compact-control.js';
 export function findSourceBlock(control: CompactControl): number {
   const { mm, goal, migrate_pfn: here, free_pfn } = control;
   const { zone } = goal;
+  // Superpageblocks have lists of their own, which this search does not know. model: spb 5.3
+  if (zone.spb !== null) return here;
   if (goal.ignore_skip || control.finish_block || goal.order <= PAGE_ALLOC_COSTLY_ORDER) return here;
   if (here !== zone.start_pfn && here !== blockStart(here)) return here;
   if (

@@ -6,6 +6,7 @@
  */
 import type { MachineSpec } from '../../mm/machine-spec.js';
 import { loadExactState } from '../../mm/page-alloc/exact-state.js';
+import { setUpSuperpageblocks } from '../../mm/spb/setup.js';
 import { addMovable } from '../../mm/page-alloc/in-use.js';
 import { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../../mm/page-alloc/page-map.js';
@@ -143,6 +144,7 @@ export function startAllocator(material: RecordingMaterial, policy: Policy): Sta
   if (dump_before !== undefined) {
     loadExactState(mm, exactFromDump(dump_before));
     markLruPages(mm, material);
+    setUpSuperpageblocks(mm, true);
     return { mm, kind: 'exact', notes: ['all lists as the kernel held them (state.jsonl)'] };
   }
   setUpZones(mm);
@@ -154,6 +156,7 @@ export function startAllocator(material: RecordingMaterial, policy: Policy): Sta
     pagetypeinfo: before.pagetypeinfo,
     buddyinfo: before.buddyinfo,
   });
+  setUpSuperpageblocks(mm, true);
   return { mm, kind: 'kpageflags', notes };
 }
 

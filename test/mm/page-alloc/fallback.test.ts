@@ -332,6 +332,8 @@ describe('watermark boost', () => {
     const bench = fallbacks(policy);
     const woken: number[] = [];
     bench.mm.background = {
+      now_ns: 0,
+      wakeSpbWork: () => undefined,
       wakeKswapd: (node) => woken.push(node.kswapd_order),
       wakeKcompactd: () => woken.push(-1),
     };

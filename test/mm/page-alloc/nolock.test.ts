@@ -20,7 +20,12 @@ describe.each(['mainline-6.18', 'mainline-7.2'] as const)('nolock, %s', (policy)
   it('stops at the min mark and wakes nobody', () => {
     const { mm, zone } = blockMachine(policy, 16);
     let woken = 0;
-    mm.background = { wakeKswapd: () => woken++, wakeKcompactd: () => woken++ };
+    mm.background = {
+      now_ns: 0,
+      wakeSpbWork: () => undefined,
+      wakeKswapd: () => woken++,
+      wakeKcompactd: () => woken++,
+    };
     zone.watermark.fill(trueFree(zone));
     expect(allocPagesNolock(mm, 0, 0, -1, false)).toBe(NO_PFN);
     zone.watermark[0] = trueFree(zone) - 1;

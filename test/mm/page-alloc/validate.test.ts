@@ -231,7 +231,7 @@ describe('(d) (e) and other counters', () => {
     [
       'too short',
       (zone: Zone): unknown => zone.listLength[10 * MIGRATE_TYPES + 1]!--,
-      /holds more than the \d+ chunks/,
+      /holds more chunks than were counted/,
     ],
   ] as const)('%s', (_, harm, message) => {
     const { mm, zone } = busy();

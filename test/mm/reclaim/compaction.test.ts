@@ -104,7 +104,12 @@ describe.each(POLICY_NAMES)('%s', (policy) => {
   test('kcompactd serves the order it was woken for, and is deferred after a failure', () => {
     const machine = new Machine(policy, FRAGMENTED);
     const woken: number[] = [];
-    machine.mm.background = { wakeKswapd() {}, wakeKcompactd: (_, order) => woken.push(order) };
+    machine.mm.background = {
+      now_ns: 0,
+      wakeSpbWork: () => undefined,
+      wakeKswapd() {},
+      wakeKcompactd: (_, order) => woken.push(order),
+    };
     wakeKcompactd(machine.mm, machine.node, 9, ZoneIndex.normal);
     expect(woken).toEqual([9]);
     const run = runKcompactd(machine.mm, machine.node, 0);

@@ -28,6 +28,8 @@ const { normal } = ZoneIndex;
 function watched(machine: Machine): { kswapd: number[]; kcompactd: number[] } {
   const woken = { kswapd: [] as number[], kcompactd: [] as number[] };
   machine.mm.background = {
+    now_ns: 0,
+    wakeSpbWork: () => undefined,
     wakeKswapd: (node) => woken.kswapd.push(node.node),
     wakeKcompactd: (_, order) => woken.kcompactd.push(order),
   };

@@ -127,14 +127,19 @@ describe.each(POLICY_NAMES)('%s', (policy) => {
   test('a shrinker is called after the lists, and its pages count', () => {
     const machine = new Machine(policy, 'UUUUUUUU|UUUUUUUU');
     const calls: number[] = [];
-    machine.mm.shrinkers = {
-      shrinkSlab(_, node, priority) {
+    const shrinkers = {
+      nr_memcgs: 1,
+      scanned_objects: 0,
+      freed_pages: 0,
+      shrinkSlab(_: number, node: number, _memcg: number, priority: number) {
         calls.push(priority);
         if (priority > 9) return 0;
         machine.freeCell(B + 64 * (calls.length - 4));
-        return node === 0 ? 64 : 0;
+        shrinkers.freed_pages += node === 0 ? 64 : 0;
+        return 1;
       },
     };
+    machine.mm.shrinkers = shrinkers;
     expect(machine.alloc(GFP_KERNEL)).toBe(B);
     expect(calls).toEqual([12, 11, 10, 9]);
   });

@@ -1,0 +1,426 @@
+/**
+ * The smallest search over superpageblocks: one table of passes, one walk that interprets it.
+ *
+ *     pass    1            2        2b        2c         2d        pre-3      3        4            zone
+ *     where   preferred    tainted  tainted   tainted    tainted   -          empty    tainted      zone's own lists
+ *     from    own type     MOVABLE  MOVABLE   opposite   MOVABLE   trigger    any      own type     own type
+ *     who     all          N        N         N          N         N, M       N, M     M            all
+ *
+ * N is a non-movable request (UNMOVABLE, RECLAIMABLE), M a movable one, H one for the HIGHATOMIC lists, C one for the CMA
+ * lists. Superpageblocks are walked fullest first, inside a list from the oldest member on; the first hit wins.
+ * model: spb 3.3
+ */
+import { expand, setBlockTypes } from '../page-alloc/buddy.js';
+import type { PageAllocator } from '../page-alloc/page-allocator.js';
+import { pcpAllowedOrder } from '../page-alloc/per-cpu-pages.js';
+import { ALLOC_NOFRAG_TAINTED_OK, ALLOC_NOFRAGMENT } from '../page-alloc/watermark.js';
+import type { Zone } from '../page-alloc/zone.js';
+import {
+  MAX_PAGE_ORDER,
+  MIGRATE_PCPTYPES,
+  MIGRATE_TYPES,
+  Migratetype,
+  NR_PAGE_ORDERS,
+  PAGEBLOCK_ORDER,
+} from '../types.js';
+import { takeFromClaimedBlock, tryToClaimBlock } from './claim-block.js';
+import { offerToDefrag, queueSpbEvacuate, queueSpbSlabShrink, reactToTaintedAlloc } from './node-work.js';
+import type { SpbRules } from './spb-rules.js';
+import type { SpbSystem } from './spb-system.js';
+import {
+  CLEAN_PLACES,
+  EMPTY_PLACES,
+  NR_SB_FULLNESS,
+  placeOfBucket,
+  SB_TAINTED,
+  TAINTED_PLACES,
+  WalkOutcome,
+} from './spb-types.js';
+import type { Superpageblocks } from './superpageblocks.js';
+import { walkSuperpageblocks } from './walk.js';
+
+const { unmovable, movable, reclaimable, highatomic, cma } = Migratetype;
+
+/** Kinds of requests, as bits. */
+const M = 1;
+const N = 2;
+const H = 4;
+const C = 8;
+const KIND_OF: readonly number[] = [N, M, N, H, C, 0];
+
+/** Orders below a pageblock, and from a pageblock up, as bits. */
+const BELOW_BLOCK = (1 << PAGEBLOCK_ORDER) - 1;
+const WHOLE_BLOCKS = ((1 << NR_PAGE_ORDERS) - 1) & ~BELOW_BLOCK;
+
+interface Pass {
+  readonly name: string;
+  readonly outcome: number;
+  /** kinds of requests that it serves */
+  readonly who: number;
+  readonly places: (kind: number) => readonly number[];
+  /** list types that it takes from, in order */
+  readonly from: (migratetype: number) => readonly number[];
+  /** whole: only chunks of a pageblock or more; below: only smaller ones; smallest chunk first */
+  readonly chunks: 'whole' | 'below' | 'all';
+  /** where the policy says so, whole pageblocks come before fragments */
+  readonly wholeFirst?: true;
+  /** as_is: the rest stays on the list that it came from; relabel: the chunk's blocks change type; claim: its block does */
+  readonly how: 'as_is' | 'relabel' | 'claim';
+  /** leaves the reserve of a tainted superpageblock alone */
+  readonly keepsReserve?: true;
+  readonly isGated?: (rules: SpbRules, kind: number, flags: number) => boolean;
+  readonly reacts?: true;
+  /** what is triggered before it begins */
+  readonly before?: (mm: PageAllocator, zone: Zone, order: number, migratetype: number, kind: number) => void;
+}
+
+const preferred = (kind: number) => (kind & (N | H) ? TAINTED_PLACES : CLEAN_PLACES);
+const tainted = () => TAINTED_PLACES;
+const own = (migratetype: number) => OWN[migratetype]!;
+const OWN: readonly (readonly number[])[] = [[0], [1], [2], [3], [4], [5]];
+const MOVABLE_ONLY: readonly number[] = [movable];
+const fromMovable = () => MOVABLE_ONLY;
+const OPPOSITE: readonly (readonly number[])[] = [[reclaimable], [], [unmovable]];
+/** N takes what is its own first, then claims a MOVABLE block. */
+const OWN_OR_MOVABLE: readonly (readonly number[])[] = [
+  [unmovable, movable],
+  [movable],
+  [reclaimable, movable],
+];
+
+const needsTaintedOk = (rules: SpbRules, _kind: number, flags: number) =>
+  rules.pass2_needs_tainted_ok && (flags & (ALLOC_NOFRAGMENT | ALLOC_NOFRAG_TAINTED_OK)) === ALLOC_NOFRAGMENT;
+const mayNotTaint = (rules: SpbRules, kind: number, flags: number) =>
+  rules.pass3_nofrag_gate && kind === N && (flags & ALLOC_NOFRAGMENT) !== 0;
+
+const PASSES: readonly Pass[] = [
+  {
+    name: '1',
+    outcome: WalkOutcome.pass1,
+    who: M | N | H | C,
+    places: preferred,
+    from: own,
+    chunks: 'all',
+    wholeFirst: true,
+    how: 'as_is',
+    reacts: true,
+  },
+  // Reserved and CMA blocks may lie anywhere: their requests have no other pass. model: spb 3.10
+  {
+    name: '1',
+    outcome: WalkOutcome.pass1,
+    who: H,
+    places: () => CLEAN_PLACES,
+    from: own,
+    chunks: 'all',
+    how: 'as_is',
+  },
+  { name: '1', outcome: WalkOutcome.pass1, who: C, places: tainted, from: own, chunks: 'all', how: 'as_is' },
+  {
+    name: '1',
+    outcome: WalkOutcome.pass1,
+    who: C,
+    places: () => EMPTY_PLACES,
+    from: own,
+    chunks: 'all',
+    how: 'as_is',
+  },
+  {
+    name: '2',
+    outcome: WalkOutcome.pass2,
+    who: N,
+    places: tainted,
+    from: fromMovable,
+    chunks: 'whole',
+    how: 'relabel',
+    isGated: needsTaintedOk,
+    reacts: true,
+  },
+  {
+    name: '2b',
+    outcome: WalkOutcome.pass2b,
+    who: N,
+    places: tainted,
+    from: fromMovable,
+    chunks: 'below',
+    how: 'claim',
+    isGated: needsTaintedOk,
+    reacts: true,
+  },
+  {
+    name: '2c',
+    outcome: WalkOutcome.pass2c,
+    who: N,
+    places: tainted,
+    from: (type) => OPPOSITE[type]!,
+    chunks: 'below',
+    how: 'as_is',
+    reacts: true,
+  },
+  {
+    name: '2d',
+    outcome: WalkOutcome.pass2d,
+    who: N,
+    places: tainted,
+    from: fromMovable,
+    chunks: 'all',
+    how: 'as_is',
+    reacts: true,
+  },
+  {
+    name: '3',
+    outcome: WalkOutcome.pass3,
+    who: M | N,
+    places: () => EMPTY_PLACES,
+    from: (type) => OWN_OR_MOVABLE[type]!,
+    chunks: 'whole',
+    how: 'relabel',
+    isGated: mayNotTaint,
+    before: beforePass3,
+  },
+  {
+    name: '4',
+    outcome: WalkOutcome.pass4,
+    who: M,
+    places: tainted,
+    from: own,
+    chunks: 'all',
+    how: 'as_is',
+    keepsReserve: true,
+  },
+];
+const PASS_3 = PASSES.findIndex(({ name }) => name === '3');
+/** Where a CPU stops that looks for a whole pageblock to own and must not taint. */
+export const UP_TO_PASS_2 = PASSES.findIndex(({ name }) => name === '2') + 1;
+export const ALL_PASSES = PASSES.length;
+
+/**
+ * __rmqueue_smallest() with superpageblocks.
+ *
+ * @param nr_passes rows of the table that are tried
+ * @returns lowest PFN of 2^order pages, or -1
+ */
+export function searchPasses(
+  mm: PageAllocator,
+  system: SpbSystem,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  flags: number,
+  nr_passes: number = ALL_PASSES,
+): number {
+  const spbs = zone.spb!;
+  const { stats, rules, tracer } = system;
+  const kind = KIND_OF[migratetype]!;
+  const before = stats.visited;
+  let pfn = -1;
+  let outcome: number = WalkOutcome.noPage;
+  for (let i = 0; i < nr_passes && pfn < 0; i++) {
+    const pass = PASSES[i]!;
+    if ((pass.who & kind) === 0) continue;
+    if (i === PASS_3 && kind === N) noteFallThrough(system, zone, order, migratetype);
+    if (pass.isGated?.(rules, kind, flags)) continue;
+    pass.before?.(mm, zone, order, migratetype, kind);
+    tracer?.pass(pass.name, zone);
+    pfn = runPass(mm, system, zone, spbs, cpu, order, migratetype, kind, pass);
+    outcome = pass.outcome;
+  }
+  if (pfn < 0 && nr_passes === ALL_PASSES) {
+    pfn = takeFromZoneLists(mm, zone, cpu, order, migratetype);
+    outcome = pfn < 0 ? WalkOutcome.noPage : WalkOutcome.zoneFallback;
+  }
+  const visited = stats.visited - before;
+  // A CPU that only looked for a whole block has not been refused a page.
+  if (pfn >= 0 || nr_passes === ALL_PASSES) {
+    stats.countSearch(visited);
+    stats.countOutcome(outcome, order, migratetype);
+    tracer?.allocWalk(zone, order, migratetype, flags, outcome, visited);
+  }
+  if (pfn >= 0 && mm.tracer !== null)
+    mm.tracer.zoneLocked(pfn, order, migratetype, pcpAllowedOrder(order) && migratetype < MIGRATE_PCPTYPES);
+  return pfn;
+}
+
+function runPass(
+  mm: PageAllocator,
+  system: SpbSystem,
+  zone: Zone,
+  spbs: Superpageblocks,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  kind: number,
+  pass: Pass,
+): number {
+  const types = pass.from(migratetype);
+  const range = orderRange(order, pass.chunks);
+  if (range === 0 || types.length === 0) return -1;
+  const { source } = system;
+  return walkSuperpageblocks(system, spbs, pass.places(kind), types, range, (spb) => {
+    if (pass.keepsReserve && spbs.nr_free[spb]! <= spbs.reserve(spb))
+      return refuse(system, spbs, spb, 'at its reserve');
+    if (source !== null && source.spb === spb && source.zone === zone)
+      return refuse(system, spbs, spb, 'is being emptied');
+    const wasTainted = spbs.isTainted(spb);
+    for (const type of types) {
+      const pfn = takeIn(mm, system, zone, spbs, spb, cpu, order, migratetype, type, range, pass);
+      if (pfn < 0) continue;
+      if (pass.outcome === WalkOutcome.pass3 && !wasTainted && spbs.isTainted(spb))
+        system.stats.taints_by_pass3++;
+      if (pass.reacts) reactToTaintedAlloc(mm, zone, spb);
+      return pfn;
+    }
+    return -1;
+  });
+}
+
+function refuse(system: SpbSystem, spbs: Superpageblocks, spb: number, why: string): number {
+  system.tracer?.visit(spbs.start_pfn(spb), why);
+  return -1;
+}
+
+/** Orders that a pass takes chunks of, as bits. */
+function orderRange(order: number, chunks: Pass['chunks']): number {
+  const up = (WHOLE_BLOCKS | BELOW_BLOCK) & (-1 << order);
+  if (chunks === 'whole') return up & WHOLE_BLOCKS;
+  return chunks === 'below' ? up & BELOW_BLOCK : up;
+}
+
+/** Takes from one type's lists in one superpageblock. @returns PFN, or -1 */
+function takeIn(
+  mm: PageAllocator,
+  system: SpbSystem,
+  zone: Zone,
+  spbs: Superpageblocks,
+  spb: number,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  from: number,
+  range: number,
+  pass: Pass,
+): number {
+  let have = spbs.listMask[spb * MIGRATE_TYPES + from]! & range;
+  while (have !== 0) {
+    const wholeFirst = pass.wholeFirst && system.rules.pass1_whole_first && have & WHOLE_BLOCKS;
+    const candidates = wholeFirst ? have & WHOLE_BLOCKS : have;
+    const chunkOrder = 31 - Math.clz32(candidates & -candidates);
+    const chunk = spbs.headPfn(spb, chunkOrder, from);
+    if (pass.how !== 'claim') {
+      takeChunk(mm, zone, spbs, cpu, chunk, order, chunkOrder, from, migratetype, pass.how === 'relabel');
+      system.tracer?.take(
+        chunk,
+        order,
+        chunkOrder,
+        from,
+        pass.how === 'relabel' && from !== migratetype ? 'relabelled' : 'as it is',
+      );
+      return chunk;
+    }
+    if (tryToClaimBlock(mm, system, zone, cpu, chunk, migratetype, from, true, 0)) {
+      const pfn = takeFromClaimedBlock(mm, zone, spbs, spb, cpu, order, migratetype);
+      if (pfn >= 0) {
+        system.tracer?.take(pfn, order, chunkOrder, from, 'block claimed');
+        return pfn;
+      }
+    }
+    have &= ~(1 << chunkOrder);
+  }
+  return -1;
+}
+
+/**
+ * Takes the lowest 2^order pages of a chunk; what is left goes back to the lists of its superpageblock.
+ *
+ * @param relabel the chunk's blocks, and the rest of it, change to the type of the request
+ */
+export function takeChunk(
+  mm: PageAllocator,
+  zone: Zone,
+  spbs: Superpageblocks,
+  cpu: number,
+  chunk: number,
+  order: number,
+  chunkOrder: number,
+  from: number,
+  migratetype: number,
+  relabel: boolean,
+): void {
+  zone.remove(chunk, chunkOrder, from);
+  const changes = relabel && from !== migratetype;
+  if (changes) setBlockTypes(zone, chunk, chunkOrder, migratetype);
+  spbs.took(chunk, order, migratetype);
+  const putBack = expand(zone, chunk, order, chunkOrder, changes ? migratetype : from);
+  if (!mm.rules.post_per_move) return;
+  if (!changes) zone.postFree(cpu, -(1 << order));
+  else {
+    zone.postFree(cpu, -(1 << chunkOrder));
+    if (putBack > 0) zone.postFree(cpu, putBack);
+  }
+}
+
+/** Memory that no superpageblock covers: the plain search over the zone's own lists. */
+function takeFromZoneLists(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+): number {
+  for (let chunkOrder = order; chunkOrder <= MAX_PAGE_ORDER; chunkOrder++) {
+    const node = zone.firstNode(chunkOrder, migratetype);
+    if (zone.isSentinel(node)) continue;
+    const pfn = zone.pages.pfn(node);
+    takeChunk(mm, zone, zone.spb!, cpu, pfn, order, chunkOrder, migratetype, migratetype, false);
+    return pfn;
+  }
+  return -1;
+}
+
+/** The pool of tainted superpageblocks had nothing; a fitting chunk in it would be a fault of Pass 1. model: spb 6.2 */
+function noteFallThrough(system: SpbSystem, zone: Zone, order: number, migratetype: number): void {
+  const spbs = zone.spb!;
+  let withBuddy = 0;
+  for (const place of TAINTED_PLACES)
+    for (let spb = spbs.first(place); spb >= 0; spb = spbs.after(spb))
+      if (spbs.listMask[spb * MIGRATE_TYPES + migratetype]! >>> order !== 0) withBuddy++;
+  system.stats.fall_throughs++;
+  if (withBuddy > 0) system.stats.fall_throughs_with_buddy++;
+  system.tracer?.fallThrough(zone, order, migratetype, spbs.nr_tainted, withBuddy);
+}
+
+/** The block between 2d and 3: memory is running short, so the background is told. model: spb 3.3, pre-3 */
+function beforePass3(mm: PageAllocator, zone: Zone, order: number, migratetype: number, kind: number): void {
+  const { rules } = mm.spb!;
+  const spbs = zone.spb!;
+  if (kind === N && spbs.nr_tainted_below_reserve > 0) {
+    queueSpbEvacuate(mm, zone, order, migratetype);
+    queueSpbSlabShrink(mm, zone, 'demand');
+  }
+  if (!rules.defrag_last_chance || (kind === M && !rules.last_chance_for_movable)) return;
+  for (const place of TAINTED_PLACES)
+    for (let spb = spbs.first(place); spb >= 0; spb = spbs.after(spb)) offerToDefrag(mm, zone, spb);
+}
+
+/** saw_free_pb of a complete walk: some tainted superpageblock has a wholly free pageblock. */
+export function sawFreePageblock(spbs: Superpageblocks): boolean {
+  for (let fullness = 1; fullness < NR_SB_FULLNESS; fullness++)
+    if (spbs.place_length[placeOfBucket(SB_TAINTED, fullness)]! > 0) return true;
+  return false;
+}
+
+/** saw_free_pages of a complete walk: some tainted superpageblock has any free page. */
+export function sawFreePages(spbs: Superpageblocks): boolean {
+  for (const place of TAINTED_PLACES)
+    for (let spb = spbs.first(place); spb >= 0; spb = spbs.after(spb))
+      if (spbs.nr_free_pages[spb]! > 0) return true;
+  return false;
+}
+
+/** Names of the types that requests of a kind are for, so that tables can say M, N, H and C. */
+export function requestKind(migratetype: number): string {
+  if (migratetype === movable) return 'M';
+  if (migratetype === highatomic) return 'H';
+  return migratetype === cma ? 'C' : 'N';
+}

@@ -1,0 +1,42 @@
+/**
+ * What the superpageblock mechanisms of one machine share: rules, counters, the tracer and the background of each node.
+ * model: spb 2, 4
+ */
+import type { Zone } from '../page-alloc/zone.js';
+import type { HeadPool } from './head-pool.js';
+import type { SpbNodeWork } from './node-work.js';
+import type { SpbRules } from './spb-rules.js';
+import { SpbStats } from './spb-stats.js';
+import type { SpbTracer } from './spb-tracer.js';
+
+/** A superpageblock that is being emptied: nothing may be moved into it. */
+export interface SpbSource {
+  readonly zone: Zone;
+  readonly spb: number;
+}
+
+export class SpbSystem {
+  stats = new SpbStats();
+  tracer: SpbTracer | null = null;
+  /** what an evacuation empties right now */
+  source: SpbSource | null = null;
+  /** by node; null where it could not be set up, or has not been */
+  readonly nodes: (SpbNodeWork | null)[];
+
+  constructor(
+    readonly rules: SpbRules,
+    readonly heads: HeadPool,
+    nr_nodes: number,
+  ) {
+    this.nodes = new Array<SpbNodeWork | null>(nr_nodes).fill(null);
+  }
+
+  workOf(zone: Zone): SpbNodeWork | null {
+    return this.nodes[zone.node]!;
+  }
+
+  setTracer(tracer: SpbTracer | null, zones: readonly Zone[]): void {
+    this.tracer = tracer;
+    for (const zone of zones) if (zone.spb !== null) zone.spb.tracer = tracer;
+  }
+}
