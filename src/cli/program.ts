@@ -4,6 +4,7 @@
 import { Command, Option } from 'commander';
 import { toolVersion } from '../config/tool-version.js';
 import { printable } from '../report/sanitize.js';
+import type { GenOptions } from './commands/gen.js';
 import type { ImportOptions } from './commands/import.js';
 import type { InfoOptions } from './commands/info.js';
 import type { PolicyShowOptions } from './commands/policy.js';
@@ -28,6 +29,7 @@ const MAIN_EXAMPLES = `Examples:
   spbsim verify workloads/fs-churn                       how far the model agrees with that kernel
   spbsim info trace.gz                                   what a trace holds
   spbsim import trace.gz -o trace.arrow                  any trace to CSV or Arrow
+  spbsim gen slab-ramp -o ramp.csv.zst                   a synthetic workload as a trace
   spbsim policy diff mainline-6.1 mainline-7.2           what changed between two kernels
 `;
 
@@ -44,6 +46,14 @@ const IMPORT_EXAMPLES = `Examples:
   perf script | spbsim import - -o trace.arrow           readable by pandas, DuckDB, polars
   spbsim import cpu0.txt cpu1.txt --from 2s --to 4s -o part.csv
   spbsim import trace.dat.txt --sample 1% --anonymise -o to-share.csv.gz
+`;
+
+const GEN_EXAMPLES = `Examples:
+  spbsim gen                                             the workloads and their options
+  spbsim gen slab-ramp --memory 16GiB -o ramp.csv.zst
+  spbsim gen syzkaller-mix --set demand-1g=50 --set nonmovable=3% -o mix.arrow
+  spbsim gen net-softirq --events 1000 | head
+  spbsim gen steady-server --memory 8GiB | spbsim run - --memory 8GiB --cpus 16
 `;
 
 const INFO_EXAMPLES = `Examples:
@@ -155,6 +165,43 @@ function addImport(program: Command): void {
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (inputs: string[], options: ImportOptions) =>
       (await import('./commands/import.js')).importCommand(inputs, options),
+    );
+}
+
+function addGen(program: Command): void {
+  program
+    .command('gen')
+    .summary('write the trace of a synthetic workload')
+    .description(
+      'Writes a trace made up from a seed: the same arguments give the same bytes on every machine. Without a name, ' +
+        'lists the workloads with their options and what they assume where an option is left out.',
+    )
+    .argument('[workload]', 'which one')
+    .option('-o, --output <file>', 'FILE.csv, FILE.arrow, FILE.arrows (also .gz, .zst); - is stdout', '-')
+    .addOption(
+      new Option('--format <format>', 'what to write, where the name does not say').argParser(
+        oneOf('--format', ['csv', 'arrow', 'arrows']),
+      ),
+    )
+    .addOption(
+      new Option('--seed <n>', 'seed of the random numbers')
+        .argParser(wholeNumber('--seed', 0))
+        .default(DEFAULT_SEED),
+    )
+    .option('--memory <size>', 'memory of the machine, such as 16GiB; what lives in it grows along')
+    .addOption(new Option('--nodes <n>', 'its NUMA nodes').argParser(wholeNumber('--nodes', 1)))
+    .addOption(new Option('--cpus <n>', 'its CPUs').argParser(wholeNumber('--cpus', 1)))
+    .option('--duration <time>', 'length of the story, such as 8min')
+    .addOption(new Option('--events <n>', 'end after so many events').argParser(wholeNumber('--events', 0)))
+    .addOption(
+      new Option('--set <option=value>', 'an option of the workload (repeatable)')
+        .argParser(repeated)
+        .default([], 'none'),
+    )
+    .addHelpText('before', GEN_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (name: string | undefined, options: GenOptions) =>
+      (await import('./commands/gen.js')).genCommand(name, options),
     );
 }
 
@@ -280,6 +327,7 @@ export function createProgram(): Command {
   addRun(program);
   addInfo(program);
   addImport(program);
+  addGen(program);
   addVerify(program);
   addPolicy(program);
   addSchema(program);

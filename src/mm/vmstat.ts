@@ -10,6 +10,7 @@
 import type { PageAllocator } from './page-alloc/page-allocator.js';
 import type { Zone } from './page-alloc/zone.js';
 import { countLruPages, LRU_ANON, LRU_FILE } from './reclaim/lru.js';
+import { SpbStats } from './spb/spb-stats.js';
 import { MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type ZoneIndex } from './types.js';
 
 /** Suffixes of counters that exist once per kind of zone, by zone index. */
@@ -53,6 +54,19 @@ const VM_EVENT_NAMES = [
   'spbsim_slowpath_bounded',
 ] as const;
 
+/** Counters that the superpageblock series adds. model: spb 6.1 */
+const SPB_COUNTERS = ['spb_highorder_refused', 'spb_slab_shrink_queued', 'spb_slab_shrink_ran'] as const;
+/** Of its work that has no counter in the kernel. */
+const SPB_WORK: readonly (readonly [
+  name: string,
+  of: keyof SpbStats & `${string}_${'pages' | 'objects' | 'allocated'}`,
+])[] = [
+  ['spbsim_evacuated_pages', 'evac_pages'],
+  ['spbsim_defragmented_pages', 'defrag_pages'],
+  ['spbsim_shrunk_objects', 'shrink_objects'],
+  ['spbsim_gigantic_allocated', 'gigantic_allocated'],
+];
+
 export type VmEventName = (typeof VM_EVENT_NAMES)[number];
 export type VmEvents = Record<VmEventName, number>;
 
@@ -81,7 +95,7 @@ export function freePagesInBlocks(zone: Zone): number {
 }
 
 /** Pages on the LRU by kind. Reading a counter must not build the lists. */
-function lruPages(mm: PageAllocator, zone: Zone): readonly [anon: number, file: number] {
+export function lruPages(mm: PageAllocator, zone: Zone): readonly [anon: number, file: number] {
   if (mm.ages !== null) {
     const counted = countLruPages(mm, mm.ages, zone);
     return [counted[LRU_ANON]!, counted[LRU_FILE]!];
@@ -109,6 +123,7 @@ export function resetVmEvents(mm: PageAllocator): void {
   Object.assign(mm.events, newVmEvents());
   for (const zone of mm.zones) zone.pgalloc = 0;
   mm.pgfree = 0;
+  if (mm.spb !== null) mm.spb.stats = new SpbStats();
 }
 
 /** All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last. */
@@ -130,6 +145,10 @@ export function vmstatCounters(mm: PageAllocator): [name: string, value: number]
   for (const name of VM_EVENT_NAMES) {
     if (name === 'pgsteal_kswapd') totals.set('pgfree', mm.pgfree);
     totals.set(name, mm.events[name]);
+  }
+  if (mm.spb !== null) {
+    for (const name of SPB_COUNTERS) totals.set(name, mm.spb.stats[name]);
+    for (const [name, of] of SPB_WORK) totals.set(name, mm.spb.stats[of]);
   }
   return [...totals];
 }

@@ -52,6 +52,7 @@ const EVENT_COUNTERS = `
   compact_migrate_scanned compact_free_scanned compact_isolated compact_stall compact_fail compact_success
   compact_daemon_wake compact_daemon_migrate_scanned compact_daemon_free_scanned
   htlb_buddy_alloc_success htlb_buddy_alloc_fail cma_alloc_success:7.2 cma_alloc_fail:7.2
+  spb_highorder_refused spb_slab_shrink_queued spb_slab_shrink_ran
   unevictable_pgs_culled unevictable_pgs_scanned unevictable_pgs_rescued unevictable_pgs_mlocked
   unevictable_pgs_munlocked unevictable_pgs_cleared unevictable_pgs_stranded
   thp_fault_alloc thp_fault_fallback thp_fault_fallback_charge thp_collapse_alloc thp_collapse_alloc_failed

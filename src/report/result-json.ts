@@ -28,6 +28,7 @@ const RESULT_KEYS: readonly (keyof RunResult)[] = [
   'vmstat',
   'nodes',
   'zones',
+  'superpageblocks',
   'series',
   'findings',
   'findings_total',

@@ -6,6 +6,7 @@
  * `schema` command and tests do; everything else imports types from `run-result.ts`.
  */
 import { z } from 'zod';
+import { spbSchema, zoneSpbSchema } from './spb-schema.js';
 
 export const RESULT_SCHEMA_ID = 'spbsim.result/1';
 
@@ -161,6 +162,7 @@ const zoneSchema = z.strictObject({
   extfrag_index: z.array(z.int()).length(11).describe('1/1000; -1000 where a chunk of the order is free'),
   unusable_index: z.array(z.int()).length(11).describe('1/1000 of free memory too fragmented for the order'),
   counters: z.record(z.string(), signed).describe("other counters of the zone, by the kernel's name"),
+  superpageblocks: zoneSpbSchema.describe('1 GiB ranges of the zone, counted alike for every policy'),
   map_first_pfn: count.describe('PFN of the first pageblock of `map`'),
   map: z.string().describe('one glyph per pageblock; see the legend that `spbsim run --map` prints'),
 });
@@ -180,6 +182,9 @@ const seriesZoneSchema = z.strictObject({
   unusable_order9: z.int().describe('1/1000'),
   unusable_order10: z.int().describe('1/1000'),
   extfrag_order9: z.int().describe('1/1000'),
+  spb_empty: count.describe('1 GiB ranges; by content, with superpageblocks as their counters say'),
+  spb_clean: count,
+  spb_tainted: count,
 });
 
 const samplePointSchema = z.strictObject({
@@ -221,6 +226,7 @@ export const resultSchema = z.strictObject({
   zones: z
     .array(zoneSchema)
     .describe('populated zones by node, then from DMA to Movable, at the end of the run'),
+  superpageblocks: spbSchema.nullable().describe('what the series did; null for policies without it'),
   series: z.array(samplePointSchema),
   findings: z.array(findingSchema).describe('the first of each kind; `findings_total` counts all'),
   findings_total: z.record(z.string(), count).describe('number of findings by kind'),

@@ -15,6 +15,7 @@ import { zoneCounters } from '../mm/vmstat.js';
 import { extfragIndexes, unusableIndexes } from '../report/fragmentation-index.js';
 import { pageblockGlyph } from '../report/pageblock-map.js';
 import type { ResultNode, ResultZone } from '../report/run-result.js';
+import { resultZoneSpb } from './result-spb.js';
 
 /** Types that the modelled kernel prints: without CMA there is no CMA row. */
 export function printedTypes(mm: PageAllocator): number[] {
@@ -26,11 +27,12 @@ export function resultMigratetypes(mm: PageAllocator): string[] {
   return printedTypes(mm).map((type) => MIGRATETYPE_NAMES[type]!);
 }
 
-export function resultZones(mm: PageAllocator): ResultZone[] {
-  return mm.zones.filter((zone) => zone.present_pages > 0).map((zone) => resultZone(mm, zone));
+/** @param unknownCounts see `resultZoneSpb` */
+export function resultZones(mm: PageAllocator, unknownCounts: boolean): ResultZone[] {
+  return mm.zones.filter((zone) => zone.present_pages > 0).map((zone) => resultZone(mm, zone, unknownCounts));
 }
 
-function resultZone(mm: PageAllocator, zone: Zone): ResultZone {
+function resultZone(mm: PageAllocator, zone: Zone, unknownCounts: boolean): ResultZone {
   const types = printedTypes(mm);
   const buddyinfo = [...zone.nr_free];
   const { map, blocks } = mapOf(mm, zone);
@@ -67,6 +69,7 @@ function resultZone(mm: PageAllocator, zone: Zone): ResultZone {
     extfrag_index: extfragIndexes(buddyinfo),
     unusable_index: unusableIndexes(buddyinfo),
     counters: Object.fromEntries(zoneCounters(mm, zone)),
+    superpageblocks: resultZoneSpb(mm, zone, unknownCounts),
     map_first_pfn: (zone.start_pfn >>> PAGEBLOCK_ORDER) << PAGEBLOCK_ORDER,
     map,
   };

@@ -32,6 +32,7 @@ import { DEFAULT_MAX_MACHINE_PAGES, type MachineProblem, machineSizeProblem } fr
 import { Notes } from './notes.js';
 import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
+import { resultSpb } from './result-spb.js';
 import { resultMigratetypes, resultNodes, resultZones } from './result-zones.js';
 import { Series } from './series.js';
 import {
@@ -94,6 +95,10 @@ export async function runTraces(request: RunRequest): Promise<RunResult> {
 }
 
 async function prepareStart(request: RunRequest): Promise<Start> {
+  if (request.mode === 'pinned' && request.policy.policy['spb.enabled'])
+    throw new UsageError(
+      `--mode pinned follows a kernel that had no superpageblocks: leave it out, or take a mainline policy instead of ${request.policy.name}`,
+    );
   const recording = await onlyRecording(request.inputs);
   const maxPages = request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES;
   if (recording !== undefined && request.machine === undefined) {
@@ -177,6 +182,11 @@ class Session {
     this.#window = new TimeWindow(request.from_ns, request.to_ns);
   }
 
+  /** Pages in use from the start are somebody's in a recorded state, and the kernel's own in a fresh one. */
+  get #unknownCounts(): boolean {
+    return this.start.state.kind !== 'fresh';
+  }
+
   async replay(): Promise<void> {
     const { inputs, join, open, signal, onProgress } = this.request;
     const set = await (this.request.traces?.() ??
@@ -229,7 +239,7 @@ class Session {
     this.#notes.add('warm_up', this.#warmUpEvents);
     this.#tallies.clear();
     resetVmEvents(this.start.mm);
-    this.#series = new Series(this.start.mm, first_ns, this.request.series_ns);
+    this.#series = new Series(this.start.mm, first_ns, this.request.series_ns, this.#unknownCounts);
   }
 
   /** Replays up to the next sample that is due. */
@@ -249,7 +259,7 @@ class Session {
   #begin(start_ns: number): FreeRunningReplay | PinnedReplay {
     const { mm, material, state } = this.start;
     this.#window.start(start_ns);
-    this.#series = new Series(mm, start_ns, this.request.series_ns);
+    this.#series = new Series(mm, start_ns, this.request.series_ns, this.#unknownCounts);
     if (this.request.mode === 'pinned' && material !== undefined) {
       const kind = state.kind === 'exact' ? 'exact' : 'kpageflags';
       const pinned = pinRecording(material, { mm, kind }, this.#notes, this.#tallies);
@@ -309,7 +319,8 @@ class Session {
       notes: [...this.#traceNotes, ...this.#notes.entries()],
       vmstat: Object.fromEntries(vmstatCounters(mm)),
       nodes: resultNodes(mm),
-      zones: resultZones(mm),
+      zones: resultZones(mm, this.#unknownCounts),
+      superpageblocks: resultSpb(mm),
       series: this.#series?.samples ?? [],
       findings: findings.shown,
       findings_total: findings.total,

@@ -4,6 +4,7 @@ import { ZONE_NAMES } from '../mm/types.js';
 import { vmstatCounters } from '../mm/vmstat.js';
 import { extfragIndexes, unusableIndexes } from '../report/fragmentation-index.js';
 import type { ResultSample } from '../report/run-result.js';
+import { spbCounts } from './result-spb.js';
 
 /** Samples of one run: more would be no series that anybody reads, and a leap in a trace's clock must not fill memory. */
 const MAX_SAMPLES = 100_000;
@@ -18,6 +19,8 @@ export class Series {
     readonly mm: PageAllocator,
     start_ns: number,
     readonly interval_ns: number | undefined,
+    /** see `resultZoneSpb` */
+    readonly unknownCounts: boolean = false,
   ) {
     this.due_ns = interval_ns === undefined ? Number.POSITIVE_INFINITY : start_ns + interval_ns;
     this.#previous = new Map(vmstatCounters(mm));
@@ -58,6 +61,7 @@ export class Series {
           unusable_order9: unusable[9]!,
           unusable_order10: unusable[10]!,
           extfrag_order9: extfragIndexes(chunks)[9]!,
+          ...spbCounts(this.mm, zone, this.unknownCounts),
         };
       }),
       vmstat,

@@ -44,6 +44,11 @@ export const SPB_KNOBS = {
     'spb 0.2',
     'share of its pageblocks that a tainted superpageblock keeps in reserve (ATTESTED)',
   ),
+  'spb.reserve_yields': boolean(
+    true,
+    'spb 3.3, 3.7',
+    'a movable request that has dropped NOFRAGMENT may use the reserve: the last step before the OOM killer (INFERRED)',
+  ),
   'spb.aggressive_threshold': number(
     8,
     0,

@@ -50,7 +50,7 @@ export function allocContigRange(
   if (!migrateRange(mm, zone, start, end, { cpu, node: zone.node })) outcome = 'no_target';
   else if (!takeRange(mm, zone, cpu, start, end, useType)) outcome = 'still_in_use';
   endIsolation(mm, cpu, isolation, lostType);
-  if (outcome === 'allocated') markContigRange(zone, start, end, true);
+  if (outcome === 'allocated') markContigRange(mm, zone, start, end, true);
   return outcome;
 }
 
@@ -127,6 +127,6 @@ export function allocContigPages(
 /** Frees a range that was allocated by PFN. */
 export function freeContigRange(mm: PageAllocator, cpu: number, start: number, pages: number): void {
   const zone = mm.findZone(start);
-  if (zone !== undefined) markContigRange(zone, start, start + pages, false);
+  if (zone !== undefined) markContigRange(mm, zone, start, start + pages, false);
   freeRange(mm, cpu, start, pages);
 }

@@ -113,6 +113,8 @@ export class PageAllocator {
   readonly nr_cpus: number;
   /** Several nodes: only then do requests look at kswapd and at distance. */
   readonly numa: boolean;
+  /** 1 GiB ranges, by number, that were handed out whole; owned by spb/contig */
+  readonly held_gigantic = new Set<number>();
   /** CPUs that are not online now; owned by cpu-hotplug */
   readonly offline_cpus = new Set<number>();
   zonelists: Zonelists;

@@ -118,7 +118,8 @@ export class SlowRequest {
     const { spb, policy } = this.mm;
     if (spb === null || (this.flags & ALLOC_NOFRAGMENT) === 0) return false;
     spb.stats.reclaim_rounds++;
-    return this.rounds >= policy['spb.taint_deadline_rounds'];
+    // A movable request taints nothing: there is no use in its holding out.
+    return this.migratetype === Migratetype.movable || this.rounds >= policy['spb.taint_deadline_rounds'];
   }
 
   /** Counts a round. False where the policy says that the kernel would go on forever. */

@@ -88,8 +88,19 @@ function isWhole(zone: Zone, spbs: Superpageblocks, first: number, wanted: numbe
 }
 
 /** Sets superpageblocks aside that a range covers wholly, or takes them up again. */
-export function markContigRange(zone: Zone, start: number, end: number, held: boolean): void {
+export function markContigRange(
+  mm: PageAllocator,
+  zone: Zone,
+  start: number,
+  end: number,
+  held: boolean,
+): void {
   const spbs = zone.spb;
+  const last = Math.floor(end / SUPERPAGEBLOCK_NR_PAGES);
+  for (let gib = Math.ceil(start / SUPERPAGEBLOCK_NR_PAGES); gib < last; gib++) {
+    if (held) mm.held_gigantic.add(gib);
+    else mm.held_gigantic.delete(gib);
+  }
   if (spbs === null) return;
   for (let spb = 0; spb < spbs.nr_superpageblocks; spb++)
     if (spbs.start_pfn(spb) >= start && spbs.start_pfn(spb + 1) <= end) spbs.setContigAllocated(spb, held);

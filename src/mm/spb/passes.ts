@@ -223,7 +223,7 @@ export function searchPasses(
     if (pass.isGated?.(rules, kind, flags)) continue;
     pass.before?.(mm, zone, order, migratetype, kind);
     tracer?.pass(pass.name, zone);
-    pfn = runPass(mm, system, zone, spbs, cpu, order, migratetype, kind, pass);
+    pfn = runPass(mm, system, zone, spbs, cpu, order, migratetype, flags, kind, pass);
     outcome = pass.outcome;
   }
   if (pfn < 0 && nr_passes === ALL_PASSES) {
@@ -250,6 +250,7 @@ function runPass(
   cpu: number,
   order: number,
   migratetype: number,
+  flags: number,
   kind: number,
   pass: Pass,
 ): number {
@@ -257,8 +258,10 @@ function runPass(
   const range = orderRange(order, pass.chunks);
   if (range === 0 || types.length === 0) return -1;
   const { source } = system;
+  const keepsReserve =
+    pass.keepsReserve && ((flags & ALLOC_NOFRAGMENT) !== 0 || !system.rules.reserve_yields);
   return walkSuperpageblocks(system, spbs, pass.places(kind), types, range, (spb) => {
-    if (pass.keepsReserve && spbs.nr_free[spb]! <= spbs.reserve(spb))
+    if (keepsReserve && spbs.nr_free[spb]! <= spbs.reserve(spb))
       return refuse(system, spbs, spb, 'at its reserve');
     if (source !== null && source.spb === spb && source.zone === zone)
       return refuse(system, spbs, spb, 'is being emptied');

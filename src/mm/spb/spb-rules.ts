@@ -3,6 +3,7 @@ import type { Policy } from '../policy.js';
 import type { SpbStateRules } from './superpageblocks.js';
 
 export interface SpbRules extends SpbStateRules {
+  readonly reserve_yields: boolean;
   readonly aggressive_threshold: number;
   readonly pass1_whole_first: boolean;
   readonly pass2_needs_tainted_ok: boolean;
@@ -29,6 +30,7 @@ export function spbRulesOf(policy: Policy): SpbRules {
     reserve_min: policy['spb.tainted_reserve_min'],
     reserve_divisor: policy['spb.tainted_reserve_divisor'],
     bitmap: policy['spb.selector'] === 'bitmap',
+    reserve_yields: policy['spb.reserve_yields'],
     aggressive_threshold: policy['spb.aggressive_threshold'],
     pass1_whole_first: policy['spb.pass1_whole_first'],
     pass2_needs_tainted_ok: policy['spb.pass2_needs_tainted_ok'],

@@ -6,13 +6,13 @@
  */
 import type { MachineSpec } from '../../mm/machine-spec.js';
 import { loadExactState } from '../../mm/page-alloc/exact-state.js';
-import { setUpSuperpageblocks } from '../../mm/spb/setup.js';
 import { addMovable } from '../../mm/page-alloc/in-use.js';
 import { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../../mm/page-alloc/page-map.js';
 import { PCPF_FREE_HIGH_BATCH } from '../../mm/page-alloc/per-cpu-pages.js';
 import { setUpZones } from '../../mm/page-alloc/zone-setup.js';
 import type { Policy } from '../../mm/policy.js';
+import { setUpSuperpageblocks } from '../../mm/spb/setup.js';
 import { openInput } from '../../trace/bytes/open-input.js';
 import type { EventSource } from '../../trace/event-batch.js';
 import { InputError } from '../../trace/input-error.js';
