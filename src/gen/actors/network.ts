@@ -66,6 +66,7 @@ class Receivers implements Actor {
     readonly world: World,
     readonly plan: NetworkPlan,
     readonly queue: SocketQueue,
+    readonly readers: Readers,
   ) {
     const { receivePage, receiveSlab, receiveFrag, sendFrag } = world.requests;
     this.#prng = world.prng('receivers');
@@ -99,12 +100,13 @@ class Receivers implements Actor {
       const id = world.rows.alloc(mix.requests[kind], mix.orders[kind]);
       if (id !== 0) queue.push(id, pages);
     }
+    this.readers.wake(this.due_ns);
     this.due_ns += 1 + prng.exponential((asked * 1e9) / plan.pages_per_second);
   }
 }
 
 class Readers implements Actor {
-  due_ns: number;
+  due_ns = Number.POSITIVE_INFINITY;
   readonly objects = 0;
   readonly #prng: Prng;
   /** pages in the queue that the present reader leaves for the next one */
@@ -116,11 +118,17 @@ class Readers implements Actor {
     readonly queue: SocketQueue,
   ) {
     this.#prng = world.prng('readers');
-    this.due_ns = plan.pages_per_second > 0 ? plan.latency_ns : Number.POSITIVE_INFINITY;
+  }
+
+  /** Packets have come: unless it is on its way already, a reader will look before long. */
+  wake(now_ns: number): void {
+    if (this.due_ns !== Number.POSITIVE_INFINITY) return;
+    const sleeps = this.#prng.below(SLEEPERS) === 0 ? SLEEP_LATENCIES : 1;
+    this.due_ns = now_ns + 1 + this.#prng.exponential(this.plan.latency_ns * sleeps);
   }
 
   step(): void {
-    const { world, queue, plan } = this;
+    const { world, queue } = this;
     const prng = this.#prng;
     world.rows.begin(this.due_ns, prng.below(world.scale.cpus));
     for (let n = 0; queue.pages > this.#rest && n < READ_ROWS; n++) queue.shift(world.rows);
@@ -128,14 +136,14 @@ class Readers implements Actor {
       this.due_ns += READ_GAP_NS;
       return;
     }
-    // The next one takes most of what comes in until then, not all.
+    // The next one takes most of what has come until then, not all.
     this.#rest = prng.below(POLL_BUDGET);
-    const sleeps = prng.below(SLEEPERS) === 0 ? SLEEP_LATENCIES : 1;
-    this.due_ns += 1 + prng.exponential(plan.latency_ns * sleeps);
+    this.due_ns = Number.POSITIVE_INFINITY;
   }
 }
 
 export function network(world: World, plan: NetworkPlan): readonly Actor[] {
   const queue = new SocketQueue(plan.backlog_pages);
-  return [new Receivers(world, plan, queue), new Readers(world, plan, queue)];
+  const readers = new Readers(world, plan, queue);
+  return [new Receivers(world, plan, queue, readers), readers];
 }

@@ -24,6 +24,7 @@ import {
   ALLOC_NOFRAGMENT,
   ALLOC_NON_BLOCK,
   ALLOC_OOM,
+  ALLOC_RESERVES,
 } from './watermark.js';
 import { ZONE_BOOSTED_WATERMARK, type Zone } from './zone.js';
 
@@ -37,6 +38,12 @@ export function rmqueue(
   allocFlags: number,
 ): number {
   let pfn = -1;
+  if (
+    zone.spb !== null &&
+    (allocFlags & (ALLOC_NOFRAGMENT | ALLOC_RESERVES)) === ALLOC_NOFRAGMENT &&
+    hasNothingFor(zone, cpu, order, migratetype)
+  )
+    return -1;
   if (pcpAllowedOrder(order) && !mm.rules.no_pcp) {
     // With CMA compiled in, 6.1 serves a movable request that may not use CMA from the buddy lists alone.
     const skipPcp =
@@ -58,6 +65,15 @@ export function rmqueue(
     mm.wakeKswapd(zone, 0, 0, zone.index);
   }
   return pfn;
+}
+
+/**
+ * Neither the CPU's list nor a search can serve a request that must not taint a superpageblock. What follows from that is
+ * nothing, so the attempt is cut short. model: spb 3.3
+ */
+export function hasNothingFor(zone: Zone, cpu: number, order: number, migratetype: number): boolean {
+  if (!zone.spb!.refusesNonMovable(migratetype)) return false;
+  return !pcpAllowedOrder(order) || zone.pcps[cpu]!.lists[pcpListIndex(order, migratetype)]!.length === 0;
 }
 
 function rmqueuePcp(

@@ -188,7 +188,10 @@ function largeStateOf(mm: PageAllocator, block: number): number {
 export function resizeZoneSuperpageblocks(mm: PageAllocator, zone: Zone): void {
   if (mm.spb === null || zone.index === ZoneIndex.device) return;
   const old = zone.spb;
-  if (old !== null && mm.policy['spb.hotplug_coverage_fails']) return;
+  if (old !== null && mm.policy['spb.hotplug_coverage_fails']) {
+    old.isWhole = false;
+    return;
+  }
   initPgdatSpbState(mm, mm.nodes[zone.node]!);
   if (old === null) {
     makeSuperpageblocks(mm, zone);
@@ -202,7 +205,10 @@ export function resizeZoneSuperpageblocks(mm: PageAllocator, zone: Zone): void {
   mm.spb.workOf(zone)?.dropZone(zone);
   const isSame = base === old.base && end === oldEnd;
   const spbs = isSame ? old : growArray(mm, zone, old, base, end - base);
-  if (spbs === null) return;
+  if (spbs === null) {
+    old.isWhole = false;
+    return;
+  }
   const added = Array.from({ length: end - base }, (_, spb) => spb).filter(
     (spb) => spb + base < old.base || spb + base >= oldEnd,
   );

@@ -102,10 +102,13 @@ export class SlotBitmaps {
     const summaries = this.#summaryWords;
     const reads = (last - first) / stride + 2;
     for (let s = from >>> 10; s < summaries; s++) {
+      const members = this.#placeSummary[place * summaries + s]!;
+      this.probes++;
+      if (members === 0) continue;
       let lists = 0;
       for (let list = first; list <= last; list += stride) lists |= this.#listSummary[list * summaries + s]!;
-      this.probes += reads;
-      let candidates = lists & this.#placeSummary[place * summaries + s]!;
+      this.probes += reads - 1;
+      let candidates = lists & members;
       while (candidates !== 0) {
         const bit = candidates & -candidates;
         candidates ^= bit;

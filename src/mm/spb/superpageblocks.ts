@@ -44,6 +44,8 @@ export interface SpbStateRules {
   readonly bitmap: boolean;
 }
 
+/** the lists of tainted superpageblocks are the last ones */
+const FIRST_TAINTED = placeOfBucket(SB_TAINTED, 0);
 const BLOCKS_SHIFT = SUPERPAGEBLOCK_ORDER - PAGEBLOCK_ORDER;
 const ORDER_9_UP = 0x600;
 
@@ -75,6 +77,8 @@ export class Superpageblocks {
   tracer: SpbTracer | null = null;
   /** a superpageblock joined another list; the defrag worker listens */
   onListChange: ((spb: number) => void) | null = null;
+  /** every page of the zone is covered: hotplug has found memory for the array. Owned by setup */
+  isWhole = true;
   /** page grouping by mobility is on, so a free pageblock can be MOVABLE again */
   grouping = true;
   readonly #pages: PageMap;
@@ -143,13 +147,29 @@ export class Superpageblocks {
     return this.nr_unmovable[spb]! > 0 || this.nr_reclaimable[spb]! > 0;
   }
 
+  /**
+   * A non-movable request that must not taint finds nothing here, whatever is free: nothing is tainted and nothing is empty.
+   * Nothing would be triggered either, so a search need not be made.
+   */
+  refusesNonMovable(migratetype: number): boolean {
+    return (
+      (migratetype === Migratetype.unmovable || migratetype === Migratetype.reclaimable) &&
+      this.nr_tainted === 0 &&
+      this.place_length[PLACE_EMPTY] === 0 &&
+      this.isWhole
+    );
+  }
+
   /** Below the high water: what react looks at. model: spb 0.2, 4.4 */
   isBelowHighWater(spb: number): boolean {
     return this.nr_free_pages[spb]! < this.reserve(spb) << PAGEBLOCK_ORDER;
   }
 
   get nr_tainted(): number {
-    return TAINTED_PLACES.reduce((sum, place) => sum + this.place_length[place]!, 0);
+    const lengths = this.place_length;
+    let tainted = 0;
+    for (let place = FIRST_TAINTED; place < NR_PLACES; place++) tainted += lengths[place]!;
+    return tainted;
   }
 
   get nr_clean(): number {
