@@ -192,7 +192,8 @@ export class FreeRunningReplay {
 
   #isIdInUse(id: number): boolean {
     const alias = this.owners.aliasOf(id);
-    return (alias === undefined ? this.owners.getId(id) : this.owners.get(alias.pfn)) > 0;
+    const owned = alias === undefined ? this.owners.getId(id) : this.owners.get(alias.pfn);
+    return owned > 0 || owned === Fate.scattered;
   }
 
   #free(batch: EventBatch, i: number, op: number = Op.free): void {
@@ -319,6 +320,7 @@ export class FreeRunningReplay {
     const model = id === NONE_U32 ? -1 : this.owners.getId(id) - 1;
     if (model < 0) {
       const fate = model + 1;
+      if (fate === Fate.scattered) return this.#freeScattered(cpu, id);
       if (fate === Fate.failed) this.#notes.add('frees_of_failed');
       else if (fate === Fate.reclaimed) this.#notes.add('frees_of_reclaimed');
       else this.#notes.add('unknown_frees');
@@ -330,6 +332,18 @@ export class FreeRunningReplay {
     this.owners.clearId(id, Fate.freed);
     freePages(this.#mm, cpu, model, allocated);
     return true;
+  }
+
+  /** Pages of an allocation that was split on the way; some of them may have been reclaimed since. */
+  #freeScattered(cpu: number, id: number): boolean {
+    let freed = false;
+    for (const page of this.owners.takeScattered(id)) {
+      if (page <= 0) continue;
+      freePages(this.#mm, cpu, page - 1, 0);
+      freed = true;
+    }
+    if (!freed) this.#notes.add('frees_of_reclaimed');
+    return freed;
   }
 
   #other(batch: EventBatch, i: number, op: number): void {

@@ -16,7 +16,11 @@ export const Fate = {
   freed: -1,
   failed: -2,
   reclaimed: -3,
+  /** an id whose allocation was split: its pages have gone different ways */
+  scattered: -4,
 } as const;
+/** an object that is page i of a scattered allocation is its id's number and i times this */
+const PAGE_STEP = 2 ** 32;
 
 const CHUNK_SHIFT = 12;
 const CHUNK = 1 << CHUNK_SHIFT;
@@ -34,7 +38,9 @@ export class PageOwners {
   #ids = new Int32Array(1 << 10);
   /** ids that are another name for recorded pages */
   readonly #aliases = new Map<number, RecordedPages>();
-  /** by model PFN: recorded PFN + 1, or -(id + 1); null until the first page moves */
+  /** pages of ids that were split: model PFN + 1 each, or a Fate */
+  readonly #scattered = new Map<number, Int32Array>();
+  /** by model PFN: recorded PFN + 1, or -(id + 1) - page * PAGE_STEP; null until the first page moves */
   #objects: Float64Array | null = null;
   #startIsRecorded = false;
 
@@ -47,6 +53,7 @@ export class PageOwners {
     this.#startIsRecorded = startIsRecorded;
     mm.onReclaim = (pfn, order) => this.#reclaimed(mm, pfn, order);
     mm.onMigrate = (from, to, order) => this.#migrated(mm, from, to, order);
+    mm.onSplit = (pfn, order) => this.#split(mm, pfn, order);
   }
 
   /** The way back from pages to objects, made when a page first moves: most runs never need it. */
@@ -99,6 +106,7 @@ export class PageOwners {
     if (id >= this.#ids.length) this.#growIds(id + 1);
     this.#ids[id] = model < 0 ? Fate.failed : model + 1;
     if (this.#aliases.size > 0) this.#aliases.delete(id);
+    if (this.#scattered.size > 0 && this.#scattered.has(id)) this.#forgetScattered(id, model);
     if (this.#objects === null || model < 0) return;
     // The pages behind the first may still say what they were part of before.
     this.#objects.fill(0, model, model + (1 << order));
@@ -146,6 +154,37 @@ export class PageOwners {
     }
   }
 
+  /** A large page that an id names is single pages from now on. Recorded pages are objects of their own anyway. */
+  #split(mm: PageAllocator, pfn: number, order: number): void {
+    const objects = this.#objectsOf(mm);
+    const object = objects[pfn]!;
+    if (object >= 0) return;
+    const id = -object - 1;
+    const pages = new Int32Array(1 << order);
+    for (let i = 0; i < pages.length; i++) {
+      pages[i] = pfn + i + 1;
+      objects[pfn + i] = -(id + 1) - i * PAGE_STEP;
+    }
+    this.#scattered.set(id, pages);
+    this.#ids[id] = Fate.scattered;
+  }
+
+  /** The id names something else now; what it named before stays allocated, and is nobody's. */
+  #forgetScattered(id: number, model: number): void {
+    const now = this.#ids[id]!;
+    for (const page of this.takeScattered(id))
+      if (page > 0 && page !== model + 1) this.#objects![page - 1] = 0;
+    this.#ids[id] = now;
+  }
+
+  /** Pages of an id that was split, as model PFN + 1 or a Fate each; the id names nothing afterwards. */
+  takeScattered(id: number): Int32Array {
+    const pages = this.#scattered.get(id) ?? new Int32Array(0);
+    this.#scattered.delete(id);
+    this.#ids[id] = Fate.freed;
+    return pages;
+  }
+
   #objectAt(objects: Float64Array, page: number): number {
     const object = objects[page]!;
     if (object !== 0 || !this.#startIsRecorded) return object;
@@ -155,6 +194,11 @@ export class PageOwners {
   /** @param value model PFN + 1, or a Fate */
   #place(object: number, value: number): void {
     if (object > 0) this.#set(object - 1, value);
-    else if (object < 0) this.#ids[-object - 1] = value;
+    else if (object < 0) {
+      const id = (-object - 1) % PAGE_STEP;
+      const pages = this.#scattered.get(id);
+      if (pages === undefined) this.#ids[id] = value;
+      else pages[Math.floor((-object - 1) / PAGE_STEP)] = value;
+    }
   }
 }

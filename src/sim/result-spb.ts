@@ -48,7 +48,7 @@ export function resultZoneSpb(mm: PageAllocator, zone: Zone, unknownCounts: bool
     tainted,
     held: counted('held'),
     tainted_by_bits: spbs?.nr_tainted ?? null,
-    isolated: spbs?.place_length[PLACE_ISOLATED] ?? null,
+    isolated: spbs === null ? null : ranges.filter(({ list }) => list === placeName(PLACE_ISOLATED)).length,
     nonmovable_pages: census.nonmovable_pages,
     floor: census.floor,
     taint_efficiency: tainted === 0 ? null : Math.round((census.floor / tainted) * 1000) / 1000,

@@ -1,89 +1,46 @@
 /**
  * `spbsim run`: traces in, one result document out.
  */
-import { machineFromSize } from '../config/machine-by-size.js';
-import type { ResolvedPolicy } from '../config/resolve-policy.js';
 import { toolVersion } from '../config/tool-version.js';
-import { UsageError } from '../config/usage-error.js';
-import type { MachineSpec } from '../mm/machine-spec.js';
-import { bootFresh } from '../mm/page-alloc/boot.js';
-import { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { validate } from '../mm/page-alloc/validate.js';
-import { setUpZones } from '../mm/page-alloc/zone-setup.js';
-import { enableLru } from '../mm/reclaim/lru.js';
 import { resetVmEvents, vmstatCounters } from '../mm/vmstat.js';
 import { resultPolicy } from '../report/result-policy.js';
-import type {
-  ResultFinding,
-  ResultNote,
-  ResultReadInput,
-  ResultStartState,
-  RunResult,
-} from '../report/run-result.js';
+import type { ResultFinding, ResultNote, ResultReadInput, RunResult } from '../report/run-result.js';
 import type { EventBatch } from '../trace/event-batch.js';
-import { InputError } from '../trace/input-error.js';
 import { openTraces, REPLAYED_TABLES } from '../trace/open-traces.js';
-import { isDirectory, openRecording, type Recording } from '../trace/recording/recording.js';
-import type { OpenOptions } from '../trace/source.js';
 import type { Join, TraceSet } from '../trace/trace-set.js';
-import { SimBackground } from './background.js';
-import { FreeRunningReplay } from './free-running.js';
-import { DEFAULT_MAX_MACHINE_PAGES, type MachineProblem, machineSizeProblem } from './machine-limit.js';
+import type { SimBackground } from './background.js';
+import type { FreeRunningReplay } from './free-running.js';
 import { Notes } from './notes.js';
 import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
+import { beginFreeRunning, prepareStart, type Start, type StartRequest } from './prepare-run.js';
 import { resultSpb } from './result-spb.js';
 import { resultMigratetypes, resultNodes, resultZones } from './result-zones.js';
 import { Series } from './series.js';
-import {
-  type RecordingMaterial,
-  readRecordingMaterial,
-  startAllocator,
-} from './start-state/recording-material.js';
 import { Stopwatch } from './stopwatch.js';
 import { Tallies } from './tallies.js';
 import { TimeWindow } from './time-window.js';
 import { readInput, traceNotes } from './trace-notes.js';
 
-export interface RunRequest {
-  readonly inputs: readonly string[];
-  readonly policy: ResolvedPolicy;
-  /** undefined: derived from the recording, or the default machine */
-  readonly machine: MachineSpec | undefined;
-  /** how `machine` was chosen, for the result document */
-  readonly machineOrigin?: string;
-  readonly mode: 'free' | 'pinned';
+export interface RunRequest extends StartRequest {
   readonly from_ns?: number;
   readonly to_ns?: number;
   readonly series_ns?: number;
   readonly check: boolean;
   /** one stream by time stamps, or each behind the one before */
   readonly join?: Join;
-  readonly open: OpenOptions;
   /** the inputs, if they have been opened ahead */
   readonly traces?: () => Promise<TraceSet>;
-  /** largest machine that an input may declare; 4 TiB by default */
-  readonly max_machine_pages?: number | undefined;
   readonly seed: number;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   /** asks for an early end; the result is then of the part that ran, with `interrupted` set */
   readonly signal?: AbortSignal;
 }
 
-const DEFAULT_MEMORY_PAGES = 1 << 20;
 /** Events between two validations with --check. */
 const CHECK_EVENTS = 1 << 16;
 const MAX_FINDINGS_PER_KIND = 20;
-
-/** What a replay starts with. */
-interface Start {
-  readonly mm: PageAllocator;
-  readonly origin: string;
-  readonly kernel: string | null;
-  readonly state: ResultStartState;
-  /** the recording whose own pages are in the start state */
-  readonly material: RecordingMaterial | undefined;
-}
 
 /** Replays the inputs, joined to one trace, on one machine. @throws InputError, InvariantError */
 export async function runTraces(request: RunRequest): Promise<RunResult> {
@@ -92,70 +49,6 @@ export async function runTraces(request: RunRequest): Promise<RunResult> {
   const session = new Session(request, start);
   await session.replay();
   return session.result(stopwatch);
-}
-
-async function prepareStart(request: RunRequest): Promise<Start> {
-  if (request.mode === 'pinned' && request.policy.policy['spb.enabled'])
-    throw new UsageError(
-      `--mode pinned follows a kernel that had no superpageblocks: leave it out, or take a mainline policy instead of ${request.policy.name}`,
-    );
-  const recording = await onlyRecording(request.inputs);
-  const maxPages = request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES;
-  if (recording !== undefined && request.machine === undefined) {
-    const material = await readRecordingMaterial(recording, request.open, {
-      takesCut: !request.open.strict,
-      max_machine_pages: maxPages,
-    });
-    const { mm, kind, notes } = startAllocator(material, request.policy.policy);
-    const missing = recording.missing.map((name) => `the recording has no ${name}`);
-    return {
-      mm,
-      origin: `${recording.name}/before`,
-      kernel: recording.kernel.release === '' ? null : recording.kernel.release,
-      state: { kind, notes: [...notes, ...missing] },
-      material,
-    };
-  }
-  if (request.mode === 'pinned')
-    throw new InputError({
-      file: request.inputs[0]!,
-      expectation: 'is replayed on a machine of its own, where recorded PFNs mean nothing',
-      remedy: 'pin a recording (a directory) without --machine or --memory, or leave --mode pinned out',
-    });
-  const spec = request.machine ?? machineFromSize({ memory_pages: DEFAULT_MEMORY_PAGES });
-  const tooLarge = machineSizeProblem(spec, maxPages);
-  if (tooLarge !== undefined) throw machineError(request.machineOrigin, tooLarge);
-  const mm = new PageAllocator(spec, request.policy.policy);
-  setUpZones(mm);
-  bootFresh(mm);
-  return {
-    mm,
-    origin: request.machineOrigin ?? 'default: 4 GiB, 1 node',
-    kernel: recording?.kernel.release || null,
-    state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
-    material: undefined,
-  };
-}
-
-/** Of a machine of the command line a mistake of usage, of one in a file a mistake of the file. */
-function machineError(origin = 'the machine', problem: MachineProblem): Error {
-  const { expectation, remedy } = problem;
-  if (!origin.startsWith('--')) return new InputError({ file: origin, ...problem });
-  return new UsageError([`${origin} ${expectation}`, remedy ?? []].flat().join('; '));
-}
-
-/** The recording, if the inputs are just one. Several recordings have several start states. */
-async function onlyRecording(inputs: readonly string[]): Promise<Recording | undefined> {
-  const directories: string[] = [];
-  for (const input of inputs) if (input !== '-' && (await isDirectory(input))) directories.push(input);
-  if (directories.length === 0) return undefined;
-  if (inputs.length > 1)
-    throw new InputError({
-      file: directories[0]!,
-      expectation: 'is a recording with a start state of its own, which other traces cannot share',
-      remedy: 'run it alone, or name its trace file instead of the directory',
-    });
-  return openRecording(directories[0]!);
 }
 
 /** One run: the machine, its replay and what is counted on the way. */
@@ -267,14 +160,9 @@ class Session {
       this.#validate = pinned.validate;
       return this.#replay;
     }
-    enableLru(mm);
-    this.#background = new SimBackground(mm, start_ns);
-    this.#replay = new FreeRunningReplay(mm, {
-      startIsRecorded: material !== undefined,
-      notes: this.#notes,
-      tallies: this.#tallies,
-      background: this.#background,
-    });
+    const free = beginFreeRunning(this.start, start_ns, this.#notes, this.#tallies);
+    this.#background = free.background;
+    this.#replay = free.replay;
     return this.#replay;
   }
 

@@ -30,6 +30,11 @@ export const RECLAIM_KNOBS = {
     'page-allocator 5',
     'compaction moves folios smaller than what it compacts for and keeps targets by order; off: single pages only (6.1)',
   ),
+  'migration.split_large': boolean(
+    true,
+    'page-allocator 4.10',
+    'a huge page or large folio in the way of a contiguous range is split where no place for the whole of it is to be had',
+  ),
   'compaction.capture_movable': boolean(
     true,
     'page-allocator 3.6 step 2a',

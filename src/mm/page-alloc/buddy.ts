@@ -122,6 +122,7 @@ export function takeSmallest(
   if (orders === 0) return -1;
   const chunkOrder = order + (31 - Math.clz32(orders & -orders));
   const pfn = zone.takeFirst(chunkOrder, migratetype);
+  mm.requestTracer?.chunk(zone, pfn, order, chunkOrder, migratetype);
   expand(zone, pfn, order, chunkOrder, migratetype);
   if (mm.rules.post_per_move && migratetype !== Migratetype.isolate) zone.postFree(cpu, -(1 << order));
   if (mm.tracer !== null)

@@ -40,6 +40,19 @@ export function allocContigRange(
   lostType: number = Migratetype.movable,
   useType: number = Migratetype.unmovable,
 ): ContigOutcome {
+  const outcome = tryRange(mm, cpu, start, pages, lostType, useType);
+  mm.requestTracer?.contig(mm.findZone(start), start, pages, outcome);
+  return outcome;
+}
+
+function tryRange(
+  mm: PageAllocator,
+  cpu: number,
+  start: number,
+  pages: number,
+  lostType: number,
+  useType: number,
+): ContigOutcome {
   const end = start + pages;
   const zone = mm.findZone(start);
   if (zone === undefined || pages <= 0 || !isOnlineIn(mm, zone, start, end)) return 'no_such_range';

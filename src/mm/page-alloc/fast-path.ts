@@ -7,8 +7,8 @@
  * model: page-allocator 4.2, 4.5, 3.2, 3.3
  */
 import type { PageAllocator } from './page-allocator.js';
-import { hasNothingFor } from './rmqueue.js';
 import { PCPF_PREV_FREE_HIGH_ORDER, type PerCpuPages } from './per-cpu-pages.js';
+import { hasNothingFor } from './rmqueue.js';
 import { WMARK_HIGH, WMARK_LOW, ZONE_BELOW_HIGH, ZONE_BOOSTED_WATERMARK, type Zone } from './zone.js';
 
 /**
@@ -35,7 +35,7 @@ export function allocFromPcp(
     const mark = zone.watermark[known ? WMARK_LOW : WMARK_HIGH]!;
     const free = zone.nr_free_pages - zone.watermark_boost - zone.lowmem_reserve[highestZone]!;
     if (free - zone.nr_set_aside > mark) {
-      if (zone.spb !== null && zone.flags === 0 && hasNothingFor(zone, cpu, 0, migratetype)) continue;
+      if (zone.spb !== null && hasNothingFor(zone, cpu, 0, migratetype)) continue;
       return popPcp(zone, cpu, migratetype);
     }
     if (!known || free > mark) return -1;

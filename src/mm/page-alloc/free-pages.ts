@@ -17,6 +17,7 @@ import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from './zone.js';
 /** Frees 2^order pages that are known to be in use. Ownership is the caller's matter. */
 export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: number, order: number): void {
   mm.pgfree += 1 << order;
+  mm.requestTracer?.freed(zone, pfn, order);
   if (!pcpAllowedOrder(order) || mm.rules.no_pcp) {
     freeToBuddy(mm, zone, cpu, pfn, order);
     return;

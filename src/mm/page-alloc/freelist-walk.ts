@@ -41,20 +41,24 @@ export function getPageFromFreelist(
   for (;;) {
     const noFragment = (allocFlags & ALLOC_NOFRAGMENT) !== 0;
     let restart = false;
+    mm.requestTracer?.walk(zones, order, migratetype, allocFlags);
     for (let i = 0; i < zones.length; i++) {
       const zone = zones[i]!;
       if (noFragment && numa && !rules.asks_remote_first && zone.node !== zones[0]!.node) {
+        mm.requestTracer?.zonePassedOver(zone, 'remote');
         allocFlags &= ~ALLOC_NOFRAGMENT;
         restart = true;
         break;
       }
       if (skipAwake && mm.nodes[zone.node]!.kswapd_awake) {
         skipped = true;
+        mm.requestTracer?.zonePassedOver(zone, 'kswapd_awake');
         continue;
       }
       if (!mayTake(mm, zone, gfp, order, highestZone, allocFlags)) continue;
       const pfn = rmqueue(mm, zone, cpu, order, migratetype, allocFlags);
       if (pfn < 0) continue;
+      mm.requestTracer?.taken(zone, pfn, order);
       if (allocFlags & ALLOC_HIGHATOMIC) highatomicAfterWalk(mm, zone, cpu, pfn, order);
       return pfn;
     }
@@ -86,15 +90,27 @@ function mayTake(
   highestZone: number,
   allocFlags: number,
 ): boolean {
-  const { rules } = mm;
-  if (rules.below_high && (zone.flags & ZONE_BELOW_HIGH) === 0) {
-    if (zoneWatermarkFast(zone, rules, order, boostedMark(zone, WMARK_HIGH), highestZone, allocFlags, gfp))
-      return true;
+  if (mm.rules.below_high && (zone.flags & ZONE_BELOW_HIGH) === 0) {
+    if (isAbove(mm, zone, WMARK_HIGH, gfp, order, highestZone, allocFlags)) return true;
     zone.flags |= ZONE_BELOW_HIGH;
   }
-  const mark = boostedMark(zone, allocFlags & ALLOC_WMARK_MASK);
   return (
-    zoneWatermarkFast(zone, rules, order, mark, highestZone, allocFlags, gfp) ||
+    isAbove(mm, zone, allocFlags & ALLOC_WMARK_MASK, gfp, order, highestZone, allocFlags) ||
     (allocFlags & ALLOC_NO_WATERMARKS) !== 0
   );
+}
+
+function isAbove(
+  mm: PageAllocator,
+  zone: Zone,
+  mark: number,
+  gfp: number,
+  order: number,
+  highestZone: number,
+  allocFlags: number,
+): boolean {
+  const pages = boostedMark(zone, mark);
+  const passed = zoneWatermarkFast(zone, mm.rules, order, pages, highestZone, allocFlags, gfp);
+  mm.requestTracer?.zoneMark(zone, order, mark, highestZone, allocFlags, passed);
+  return passed;
 }

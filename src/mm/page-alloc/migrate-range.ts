@@ -20,7 +20,7 @@ import {
 import { LRU_ANON } from '../reclaim/lru.js';
 import { PAGEBLOCK_ORDER, SWAP_CLUSTER_MAX, ZoneIndex } from '../types.js';
 import { allocPages } from './alloc-pages.js';
-import { freePages } from './free-owned.js';
+import { freePages, splitOwned } from './free-owned.js';
 import { countMovable } from './in-use.js';
 import type { PageAllocator } from './page-allocator.js';
 import { PageKind } from './page-map.js';
@@ -114,7 +114,9 @@ function migrateOne(mm: PageAllocator, zone: Zone, source: Source, target: Migra
   if (to < 0) {
     if (lru !== null && !unknown && kind >= 0) lru.addKind(zone, head, order, kind);
     mm.events.pgmigrate_fail += 1 << order;
-    return false;
+    if (order === 0 || unknown || !mm.policy['migration.split_large'] || pages.state[node] !== state)
+      return false;
+    return migratePieces(mm, zone, head, order, target);
   }
   if (!unknown && pages.state[node] !== state) {
     // Compaction for the target has moved the page itself; the target is not needed any more.
@@ -128,6 +130,21 @@ function migrateOne(mm: PageAllocator, zone: Zone, source: Source, target: Migra
   freePages(mm, target.cpu, head, order);
   mm.events.pgmigrate_success += 1 << order;
   mm.onMigrate?.(head, to, order);
+  return true;
+}
+
+/** Cuts a folio that has no place as a whole into single pages, and migrates these. */
+function migratePieces(
+  mm: PageAllocator,
+  zone: Zone,
+  head: number,
+  order: number,
+  target: MigrationTarget,
+): boolean {
+  splitOwned(mm, head, order, 0, PageKind.lru);
+  mm.onSplit?.(head, order);
+  for (let pfn = head; pfn < head + (1 << order); pfn++)
+    if (!migrateOne(mm, zone, { head: pfn, order: 0, unknown: false }, target)) return false;
   return true;
 }
 

@@ -33,6 +33,7 @@ export function outOfMemory(request: SlowRequest): { pfn: number; progress: bool
   if ((gfp & GFP_FS_BIT) !== 0) {
     mm.events.oom_kill++;
     const freed = mm.onOom?.({ gfp, order, node: zones[0]!.node }) ?? 0;
+    mm.requestTracer?.step('oom', freed);
     if (freed === 0 && !request.noFail) return { pfn, progress: false };
   }
   if (!request.noFail) return { pfn, progress: true };

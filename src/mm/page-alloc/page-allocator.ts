@@ -20,6 +20,7 @@ import { MAX_NR_ZONES, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, ZoneIndex } from '../ty
 import { newVmEvents } from '../vmstat.js';
 import { wakeKswapdOf } from './kswapd-wake.js';
 import { NO_ZONE, PageMap, STRADDLED } from './page-map.js';
+import type { RequestTracer } from './request-tracer.js';
 import { type Rules, rulesOf } from './rules.js';
 import { ALLOC_NOFRAGMENT } from './watermark.js';
 import { HEADS_PER_ZONE, Zone } from './zone.js';
@@ -121,10 +122,14 @@ export class PageAllocator {
   /** page grouping by mobility; off on tiny machines. model: page-allocator 2.6 */
   grouping = true;
   tracer: PageAllocTracer | null = null;
+  /** set for single events only, and together with `tracer`: that turns the shortcuts off */
+  requestTracer: RequestTracer | null = null;
   capture: CaptureControl | null = null;
   background: Background | null = null;
   /** pages of 2^order moved to another place; their owner now holds them there */
   onMigrate: ((from: number, to: number, order: number) => void) | null = null;
+  /** an allocation of 2^order pages was cut into single pages, each of which goes its own way from now on */
+  onSplit: ((pfn: number, order: number) => void) | null = null;
   /** the owner of 2^order pages has lost them to reclaim */
   onReclaim: ((pfn: number, order: number) => void) | null = null;
   /** lets a victim go; returns the pages that it freed. Without it an out-of-memory request fails. */

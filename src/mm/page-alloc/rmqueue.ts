@@ -42,8 +42,10 @@ export function rmqueue(
     zone.spb !== null &&
     (allocFlags & (ALLOC_NOFRAGMENT | ALLOC_RESERVES)) === ALLOC_NOFRAGMENT &&
     hasNothingFor(zone, cpu, order, migratetype)
-  )
+  ) {
+    mm.requestTracer?.zonePassedOver(zone, 'must_not_taint');
     return -1;
+  }
   if (pcpAllowedOrder(order) && !mm.rules.no_pcp) {
     // With CMA compiled in, 6.1 serves a movable request that may not use CMA from the buddy lists alone.
     const skipPcp =
@@ -87,10 +89,13 @@ function rmqueuePcp(
   const pcp = zone.pcps[cpu]!;
   noteAllocation(pcp);
   const list = pcp.lists[pcpListIndex(order, migratetype)]!;
+  mm.requestTracer?.cpuList(zone, cpu, order, migratetype, list.length);
   if (list.length === 0) {
     const chunks = refillSize(mm.rules, pcp, zone, order);
     if (allocFlags & ALLOC_HIGHATOMIC && !mm.rules.highatomic_refill) return -1;
+    mm.requestTracer?.refill(zone, list, order, chunks);
     refill(mm, zone, cpu, order, migratetype, allocFlags, chunks);
+    mm.requestTracer?.refilled(list.length);
     if (list.length === 0) return -1;
   }
   pcp.count -= 1 << order;

@@ -22,12 +22,16 @@ import { ALLOC_NOFRAGMENT, ALLOC_OOM } from './watermark.js';
  */
 export function reclaimAndTry(request: SlowRequest): number {
   const { mm, zones, cpu, gfp, highestZone, migratetype } = request;
+  mm.requestTracer?.begins('reclaim');
   request.progress = tryToFreePages(mm, zones, cpu, gfp, request.aim, highestZone);
+  mm.requestTracer?.ends('reclaim', request.progress);
   if (request.progress === 0) return -1;
   const pfn = request.attempt();
   if (pfn >= 0) return pfn;
+  mm.requestTracer?.begins('drain');
   unreserveHighatomic(mm, zones, cpu, migratetype, false);
   drainAllPages(mm);
+  mm.requestTracer?.ends('drain', 0);
   return request.attempt();
 }
 
@@ -38,7 +42,10 @@ export function compactAndTry(request: SlowRequest, priority: number): number {
   if (aim === 0) return -1;
   const steered = compactBySuperpageblocks(request);
   if (steered >= 0) return steered;
+  mm.requestTracer?.begins('compact');
   const { result, pfn: captured } = tryToCompactPages(mm, request, aim, request.flags, priority);
+  mm.requestTracer?.ends('compact', result);
+  if (captured >= 0) mm.requestTracer?.taken(mm.zoneOf(captured), captured, request.order);
   request.compact_result = result;
   if (result === CompactResult.skipped) return -1;
   const counted = result !== CompactResult.deferred || mm.policy['compaction.count_deferred_stalls'];
@@ -58,7 +65,10 @@ export function compactAndTry(request: SlowRequest, priority: number): number {
 /** No page after reclaim and compaction: another round, a victim, or the end. */
 export function afterFruitlessRound(request: SlowRequest): 'retry' | number {
   const { mm, gfp, flags } = request;
-  if (request.heldOutEnough) return giveUpPurity(request);
+  if (request.heldOutEnough) {
+    mm.requestTracer?.step('held_out', request.rounds);
+    return giveUpPurity(request);
+  }
   if (shouldRetryReclaim(request)) return 'retry';
   if (request.progress > 0 && request.mayCompact && shouldRetryCompaction(request)) return 'retry';
   if ((request.flags & ALLOC_NOFRAGMENT) !== 0 && mm.rules.holds_out) return giveUpPurity(request);
@@ -77,14 +87,23 @@ export function afterFruitlessRound(request: SlowRequest): 'retry' | number {
 function compactBySuperpageblocks(request: SlowRequest): number {
   const { mm, zones, cpu, order, migratetype } = request;
   if (mm.spb === null || !mm.reclaims || !request.mayCompact) return -1;
-  if (migratetype === Migratetype.movable) return tryAllocContigBlock(mm, mm.spb, zones, cpu, order);
-  return evacuateBeforeTaint(mm, zones, order, migratetype) ? request.attempt() : -1;
+  if (migratetype !== Migratetype.movable) return evacuate(request) ? request.attempt() : -1;
+  mm.requestTracer?.begins('empty_block');
+  const pfn = tryAllocContigBlock(mm, mm.spb, zones, cpu, order);
+  mm.requestTracer?.ends('empty_block', pfn);
+  return pfn;
+}
+
+function evacuate({ mm, zones, order, migratetype }: SlowRequest): boolean {
+  mm.requestTracer?.begins('evacuate');
+  const moved = evacuateBeforeTaint(mm, zones, order, migratetype);
+  mm.requestTracer?.ends('evacuate', moved ? 1 : 0);
+  return moved;
 }
 
 /** Movable pages are moved out of its way once more; after that it may mix types. model: spb 3.7 */
 function giveUpPurity(request: SlowRequest): 'retry' | number {
-  const { mm, zones, order, migratetype } = request;
-  if (evacuateBeforeTaint(mm, zones, order, migratetype)) {
+  if (evacuate(request)) {
     const pfn = request.attempt();
     if (pfn >= 0) return pfn;
   }

@@ -23,6 +23,7 @@ export function slowPath(
   highestZone: number,
 ): number {
   const request = new SlowRequest(mm, zones, cpu, gfp, order, migratetype, highestZone);
+  mm.requestTracer?.step('slow_path', 0);
   const loop = mm.policy['slowpath.loop'] === 'compact_first_round' ? compactFirstRound : twoAttempts;
   let pfn = loop(request, true);
   // Who may not fail gets half of the reserve once per lap, not all of it: that would only end in a deeper hole.

@@ -98,6 +98,7 @@ export class SlowRequest {
   enterReserves(): boolean {
     const reserves = reserveFlags(this.mm, this.gfp);
     if (reserves === 0) return false;
+    this.mm.requestTracer?.step('reserves', reserves);
     this.flags = cmaFlag(this.mm, this.migratetype) | reserves | (this.flags & ALLOC_KSWAPD);
     return true;
   }
@@ -109,6 +110,7 @@ export class SlowRequest {
   dropNoFragment(): boolean {
     if (!this.mm.rules.holds_out || (this.flags & ALLOC_NOFRAGMENT) === 0) return false;
     this.flags &= ~ALLOC_NOFRAGMENT;
+    this.mm.requestTracer?.step('drop_nofragment', this.rounds);
     if (this.mm.spb !== null) this.mm.spb.stats.nofragment_dropped++;
     return true;
   }
@@ -124,7 +126,10 @@ export class SlowRequest {
 
   /** Counts a round. False where the policy says that the kernel would go on forever. */
   nextRound(): boolean {
-    if (this.rounds++ < this.mm.policy['slowpath.max_rounds']) return true;
+    if (this.rounds++ < this.mm.policy['slowpath.max_rounds']) {
+      this.mm.requestTracer?.step('round', this.rounds);
+      return true;
+    }
     if (!this.bounded) this.mm.events.spbsim_slowpath_bounded++;
     this.bounded = true;
     return false;

@@ -30,12 +30,24 @@ export function boostedMark(zone: Zone, mark: number): number {
   return zone.watermark[mark]! + zone.watermark_boost;
 }
 
-function unusableFree(zone: Zone, rules: Rules, order: number, allocFlags: number): number {
+/** Free pages that a request may not count on. */
+export function unusableFree(zone: Zone, rules: Rules, order: number, allocFlags: number): number {
   let unusable = (1 << order) - 1;
   if ((allocFlags & ALLOC_RESERVES) === 0)
     unusable += rules.highatomic_counts_free ? zone.nr_free_highatomic : zone.nr_reserved_highatomic;
   if ((allocFlags & ALLOC_CMA) === 0) unusable += zone.nr_free_cma;
   return unusable;
+}
+
+/** A mark as it is for requests that may break into reserves. */
+export function markForReserves(mark: number, allocFlags: number): number {
+  let min = mark;
+  if (allocFlags & ALLOC_MIN_RESERVE) {
+    min -= min >> 1;
+    if (allocFlags & ALLOC_NON_BLOCK) min -= min >> 2;
+  }
+  if (allocFlags & ALLOC_OOM) min -= min >> 1;
+  return min;
 }
 
 /**
@@ -55,14 +67,7 @@ export function zoneWatermarkOk(
   freePages: number = zone.folded_free_pages,
 ): boolean {
   const free = freePages - unusableFree(zone, rules, order, allocFlags);
-  let min = mark;
-  if (allocFlags & ALLOC_RESERVES) {
-    if (allocFlags & ALLOC_MIN_RESERVE) {
-      min -= min >> 1;
-      if (allocFlags & ALLOC_NON_BLOCK) min -= min >> 2;
-    }
-    if (allocFlags & ALLOC_OOM) min -= min >> 1;
-  }
+  const min = (allocFlags & ALLOC_RESERVES) === 0 ? mark : markForReserves(mark, allocFlags);
   if (free <= min + zone.lowmem_reserve[highestZone]!) return false;
   return order === 0 || hasChunk(zone, order, allocFlags);
 }

@@ -38,6 +38,7 @@ export interface RangeCensus {
 export type RangeState = 'empty' | 'clean' | 'tainted' | 'held';
 
 export interface ZoneCensus {
+  /** by address; ranges in which the zone has no memory are left out */
   readonly ranges: readonly RangeCensus[];
   readonly nonmovable_pages: number;
   /** tainted ranges that any policy would need: non-movable bytes / 1 GiB, rounded up */
@@ -54,12 +55,13 @@ export function takeCensus(mm: PageAllocator, zone: Zone, unknownCounts: boolean
   if (zone.spanned_pages > 0)
     for (let gib = zone.start_pfn >>> SUPERPAGEBLOCK_ORDER; gib << SUPERPAGEBLOCK_ORDER < zone.end_pfn; gib++)
       ranges.push(countRange(mm, zone, gib, unknownCounts));
-  const nonmovable_pages = ranges.reduce((sum, range) => sum + (range.held ? 0 : range.nonmovable_pages), 0);
-  const whole = ranges.filter((range) => isObtainable(range)).sort((a, b) => b.free_pages - a.free_pages);
-  const free = ranges.reduce((sum, range) => sum + (range.held ? 0 : range.free_pages), 0);
+  const present = ranges.filter(({ present_pages }) => present_pages > 0);
+  const nonmovable_pages = present.reduce((sum, range) => sum + (range.held ? 0 : range.nonmovable_pages), 0);
+  const whole = present.filter((range) => isObtainable(range)).sort((a, b) => b.free_pages - a.free_pages);
+  const free = present.reduce((sum, range) => sum + (range.held ? 0 : range.free_pages), 0);
   const spare = Math.max(0, free - boostedMark(zone, WMARK_MIN));
   return {
-    ranges,
+    ranges: present,
     nonmovable_pages,
     floor: Math.ceil(nonmovable_pages / SUPERPAGEBLOCK_NR_PAGES),
     gigantic_now: whole.filter(({ free_pages }) => free_pages === SUPERPAGEBLOCK_NR_PAGES).length,

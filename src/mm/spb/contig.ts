@@ -11,15 +11,14 @@ import { allocContigRange } from '../page-alloc/contig-alloc.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import type { Zone } from '../page-alloc/zone.js';
 import { Migratetype, NO_PFN, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
-import { blocksOf } from './evacuate.js';
 import type { SpbSystem } from './spb-system.js';
 import {
   CLEAN_PLACES,
-  PB_ALL_FREE,
   PB_HAS_MOVABLE,
   PLACE_EMPTY,
   SUPERPAGEBLOCK_NR_BLOCKS,
   SUPERPAGEBLOCK_NR_PAGES,
+  SUPERPAGEBLOCK_ORDER,
 } from './spb-types.js';
 import type { Superpageblocks } from './superpageblocks.js';
 
@@ -87,7 +86,7 @@ function isWhole(zone: Zone, spbs: Superpageblocks, first: number, wanted: numbe
   return zone.spans(spbs.start_pfn(first)) && zone.spans(spbs.start_pfn(first + wanted) - 1);
 }
 
-/** Sets superpageblocks aside that a range covers wholly, or takes them up again. */
+/** Sets superpageblocks aside that a range covers wholly; those that a free touches are taken up again. */
 export function markContigRange(
   mm: PageAllocator,
   zone: Zone,
@@ -96,14 +95,14 @@ export function markContigRange(
   held: boolean,
 ): void {
   const spbs = zone.spb;
-  const last = Math.floor(end / SUPERPAGEBLOCK_NR_PAGES);
-  for (let gib = Math.ceil(start / SUPERPAGEBLOCK_NR_PAGES); gib < last; gib++) {
+  const [up, down] = held ? [Math.ceil, Math.floor] : [Math.floor, Math.ceil];
+  const last = down(end / SUPERPAGEBLOCK_NR_PAGES);
+  for (let gib = up(start / SUPERPAGEBLOCK_NR_PAGES); gib < last; gib++) {
     if (held) mm.held_gigantic.add(gib);
     else mm.held_gigantic.delete(gib);
+    const spb = spbs?.indexOf(gib << SUPERPAGEBLOCK_ORDER) ?? -1;
+    if (spb >= 0 && spbs!.contig_allocated[spb] !== (held ? 1 : 0)) spbs!.setContigAllocated(spb, held);
   }
-  if (spbs === null) return;
-  for (let spb = 0; spb < spbs.nr_superpageblocks; spb++)
-    if (spbs.start_pfn(spb) >= start && spbs.start_pfn(spb + 1) <= end) spbs.setContigAllocated(spb, held);
 }
 
 /**
@@ -145,11 +144,12 @@ export function tryAllocContigBlock(
 
 /** Pageblock with the fewest movable pages in use, at most half of it, and nothing else; or -1. */
 function cheapestBlock(mm: PageAllocator, zone: Zone, start_pfn: number): number {
-  const { blockBits, blockMovable } = mm.pages;
+  const { blockBits, blockMovable, blockZone } = mm.pages;
   let best = -1;
   let fewest = PAGEBLOCK_PAGES / 2 + 1;
-  for (const block of blocksOf(mm, zone, start_pfn)) {
-    if (blockBits[block] === PB_ALL_FREE || blockBits[block] !== PB_HAS_MOVABLE) continue;
+  const first = start_pfn >>> PAGEBLOCK_ORDER;
+  for (let block = first; block < first + SUPERPAGEBLOCK_NR_BLOCKS; block++) {
+    if (blockBits[block] !== PB_HAS_MOVABLE || blockZone[block] !== zone.number) continue;
     const used = blockMovable[block]!;
     if (used >= fewest) continue;
     fewest = used;

@@ -4,9 +4,10 @@
  */
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import type { Zone } from '../page-alloc/zone.js';
-import { blocksOf, evacuateBlock, evacuationCost, newEvacuation } from './evacuate.js';
+import { PAGEBLOCK_ORDER } from '../types.js';
+import { evacuateBlock, evacuationCost, newEvacuation } from './evacuate.js';
 import { hasEnough } from './node-work.js';
-import { PB_HAS_MOVABLE } from './spb-types.js';
+import { PB_HAS_MOVABLE, SUPERPAGEBLOCK_NR_BLOCKS } from './spb-types.js';
 
 /** One run. @returns the simulated time that it takes */
 export function defragSuperpageblock(mm: PageAllocator, zone: Zone, spb: number): number {
@@ -15,11 +16,14 @@ export function defragSuperpageblock(mm: PageAllocator, zone: Zone, spb: number)
   const free = spbs.nr_free[spb]!;
   const movable = spbs.nr_movable[spb]!;
   const done = newEvacuation();
-  if (spbs.isTainted(spb))
-    for (const block of blocksOf(mm, zone, spbs.start_pfn(spb))) {
-      if (hasEnough(mm, zone, spb) || spbs.nr_movable[spb] === 0 || done.isOutOfRoom) break;
-      if (mm.pages.blockBits[block]! & PB_HAS_MOVABLE) evacuateBlock(mm, zone, block, done);
-    }
+  const { blockBits, blockZone } = mm.pages;
+  const first = spbs.start_pfn(spb) >>> PAGEBLOCK_ORDER;
+  const last = spbs.isTainted(spb) ? first + SUPERPAGEBLOCK_NR_BLOCKS : first;
+  for (let block = first; block < last; block++) {
+    if (blockZone[block] !== zone.number || (blockBits[block]! & PB_HAS_MOVABLE) === 0) continue;
+    if (hasEnough(mm, zone, spb) || done.isOutOfRoom) break;
+    evacuateBlock(mm, zone, block, done);
+  }
   stats.defrag_runs++;
   stats.defrag_pages += done.moved_pages;
   stats.defrag_blocks_freed += Math.max(0, spbs.nr_free[spb]! - free);

@@ -9,6 +9,7 @@
  * model: spb 4.3
  */
 import { freeToBuddy } from '../page-alloc/buddy.js';
+import { splitOwned } from '../page-alloc/free-owned.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import { isPcp, PageKind } from '../page-alloc/page-map.js';
 import { ALLOC_NOFRAGMENT, boostedMark, zoneWatermarkOk } from '../page-alloc/watermark.js';
@@ -83,12 +84,20 @@ function hasPcpEntries(mm: PageAllocator, start: number): boolean {
 function moveOut(mm: PageAllocator, zone: Zone, pfn: number, order: number, done: Evacuation): void {
   const { stats } = mm.spb!;
   const cpu = kernelThreadCpu(mm, mm.nodes[zone.node]!);
-  const to = isStuck(mm, pfn) ? -1 : takeTarget(mm, zone, cpu, order);
+  const stuck = isStuck(mm, pfn);
+  const to = stuck ? -1 : takeTarget(mm, zone, cpu, order);
+  if (to < 0 && order > 0 && !stuck && mm.policy['migration.split_large']) {
+    splitOwned(mm, pfn, order, 0, PageKind.lru);
+    mm.onSplit?.(pfn, order);
+    for (let piece = pfn; piece < pfn + (1 << order) && !done.isOutOfRoom; piece++)
+      moveOut(mm, zone, piece, 0, done);
+    return;
+  }
   if (to < 0) {
     done.failed_pages += 1 << order;
     stats.evac_failed_pages += 1 << order;
     mm.events.pgmigrate_fail += 1 << order;
-    if (order === 0 && !isStuck(mm, pfn)) done.isOutOfRoom = true;
+    if (order === 0 && !stuck) done.isOutOfRoom = true;
     return;
   }
   relocatePage(mm, zone, pfn, to, order);
@@ -149,8 +158,9 @@ export function evacuateForOrder(
   );
   let phase2 = 0;
   if (!hasTaintedBuddy(zone, order, migratetype)) {
+    const least = Math.max(order, PAGEBLOCK_ORDER);
     const target = () =>
-      candidates.some((spb) => (spbs.listMask[spb * MIGRATE_TYPES + Migratetype.movable]! & 0x600) !== 0);
+      candidates.some((spb) => spbs.listMask[spb * MIGRATE_TYPES + Migratetype.movable]! >>> least !== 0);
     phase2 = tryBlocks(
       mm,
       zone,
@@ -208,20 +218,15 @@ function tryBlocks(
   const spbs = zone.spb!;
   const most = mm.policy['spb.evac_blocks'];
   let tried = 0;
-  for (const spb of candidates)
-    for (const block of blocksOf(mm, zone, spbs.start_pfn(spb))) {
+  const { blockZone } = mm.pages;
+  for (const spb of candidates) {
+    const first = spbs.start_pfn(spb) >>> PAGEBLOCK_ORDER;
+    for (let block = first; block < first + SUPERPAGEBLOCK_NR_BLOCKS; block++) {
+      if (blockZone[block] !== zone.number || !fits(block)) continue;
       if (tried === most || done.isOutOfRoom || (tried > 0 && isReached())) return tried;
-      if (!fits(block)) continue;
       evacuateBlock(mm, zone, block, done);
       tried++;
     }
+  }
   return tried;
-}
-
-/** Pageblocks of a superpageblock that are the zone's, ascending. */
-export function* blocksOf(mm: PageAllocator, zone: Zone, start_pfn: number): Generator<number> {
-  const { blockZone } = mm.pages;
-  const first = start_pfn >>> PAGEBLOCK_ORDER;
-  for (let block = first; block < first + SUPERPAGEBLOCK_NR_BLOCKS; block++)
-    if (blockZone[block] === zone.number) yield block;
 }

@@ -35,6 +35,7 @@ export function claimSpb(
 ): number {
   const fallbacks = FALLBACKS[migratetype];
   if (fallbacks === undefined) return -1;
+  mm.requestTracer?.stage('claim', zone);
   const isMovable = migratetype === Migratetype.movable;
   const categories = isMovable ? CATEGORIES_M : CATEGORIES_N;
   for (const places of categories) {
@@ -125,11 +126,25 @@ function mustNotEnter(
   spb: number,
   migratetype: number,
 ): boolean {
-  const { source } = system;
-  if (source !== null && source.spb === spb && source.zone === zone) return true;
-  return (
-    migratetype === Migratetype.movable && spbs.isTainted(spb) && spbs.nr_free[spb]! <= spbs.reserve(spb)
-  );
+  const isAtReserve = spbs.isTainted(spb) && spbs.nr_free[spb]! <= spbs.reserve(spb);
+  return isBeingEmptied(system, zone, spb) || (migratetype === Migratetype.movable && isAtReserve);
+}
+
+/** A steal goes without NOFRAGMENT, so that the reserve yields where the policy lets it. model: spb 3.1 */
+function mayNotSteal(
+  system: SpbSystem,
+  zone: Zone,
+  spbs: Superpageblocks,
+  spb: number,
+  migratetype: number,
+): boolean {
+  return system.rules.reserve_yields
+    ? isBeingEmptied(system, zone, spb)
+    : mustNotEnter(system, zone, spbs, spb, migratetype);
+}
+
+function isBeingEmptied({ source }: SpbSystem, zone: Zone, spb: number): boolean {
+  return source !== null && source.spb === spb && source.zone === zone;
 }
 
 /**
@@ -148,13 +163,13 @@ export function stealSpb(
 ): number {
   const fallbacks = FALLBACKS[migratetype];
   if (fallbacks === undefined) return -1;
+  mm.requestTracer?.stage('steal', zone);
   const spbs = zone.spb!;
   for (const places of migratetype === Migratetype.movable ? CATEGORIES_M : CATEGORIES_N)
     for (let chunkOrder = order; chunkOrder <= MAX_PAGE_ORDER; chunkOrder++) {
       const bit = 1 << chunkOrder;
       const pfn = walkSuperpageblocks(system, spbs, places, fallbacks, bit, (spb) => {
-        const { source } = system;
-        if (source !== null && source.spb === spb && source.zone === zone) return -1;
+        if (mayNotSteal(system, zone, spbs, spb, migratetype)) return -1;
         const wasTainted = spbs.isTainted(spb);
         const from = fallbacks.find((type) => spbs.listMask[spb * MIGRATE_TYPES + type]! & bit)!;
         const chunk = spbs.headPfn(spb, chunkOrder, from);

@@ -52,7 +52,7 @@ const KIND_OF: readonly number[] = [N, M, N, H, C, 0];
 const BELOW_BLOCK = (1 << PAGEBLOCK_ORDER) - 1;
 const WHOLE_BLOCKS = ((1 << NR_PAGE_ORDERS) - 1) & ~BELOW_BLOCK;
 
-interface Pass {
+export interface Pass {
   readonly name: string;
   readonly outcome: number;
   /** kinds of requests that it serves */
@@ -119,7 +119,7 @@ const PASSES: readonly Pass[] = [
   {
     name: '1',
     outcome: WalkOutcome.pass1,
-    who: C,
+    who: H | C,
     places: () => EMPTY_PLACES,
     from: own,
     chunks: 'all',
@@ -214,8 +214,10 @@ export function searchPasses(
   const { stats, rules, tracer } = system;
   const kind = KIND_OF[migratetype]!;
   const before = stats.visited;
+  const probesBefore = stats.probes;
   let pfn = -1;
   let outcome: number = WalkOutcome.noPage;
+  system.lastPass = null;
   for (let i = 0; i < nr_passes && pfn < 0; i++) {
     const pass = PASSES[i]!;
     if ((pass.who & kind) === 0) continue;
@@ -225,12 +227,15 @@ export function searchPasses(
     tracer?.pass(pass.name, zone);
     pfn = runPass(mm, system, zone, spbs, cpu, order, migratetype, flags, kind, pass);
     outcome = pass.outcome;
+    if (pfn >= 0 && i === 0 && !system.lastMoved) system.lastPass = pass;
   }
   if (pfn < 0 && nr_passes === ALL_PASSES) {
     pfn = takeFromZoneLists(mm, zone, cpu, order, migratetype);
     outcome = pfn < 0 ? WalkOutcome.noPage : WalkOutcome.zoneFallback;
   }
   const visited = stats.visited - before;
+  system.lastVisited = visited;
+  system.lastProbes = stats.probes - probesBefore;
   // A CPU that only looked for a whole block has not been refused a page.
   if (pfn >= 0 || nr_passes === ALL_PASSES) {
     stats.countSearch(visited);
@@ -240,6 +245,41 @@ export function searchPasses(
   if (pfn >= 0 && mm.tracer !== null)
     mm.tracer.zoneLocked(pfn, order, migratetype, pcpAllowedOrder(order) && migratetype < MIGRATE_PCPTYPES);
   return pfn;
+}
+
+/**
+ * Pass 1 of a refill once more, where it must end as the last one did: the superpageblocks before had nothing and have not
+ * changed, and the one that served it is where it was and has more. It counts as a search like any other.
+ *
+ * @returns PFN, or -1 where a real search has to be made
+ */
+export function searchAgain(
+  mm: PageAllocator,
+  system: SpbSystem,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  spb: number,
+  place: number,
+): number {
+  const pass = system.lastPass;
+  const spbs = zone.spb!;
+  if (pass === null || system.tracer !== null || mm.tracer !== null || spbs.place[spb] !== place) return -1;
+  const types = pass.from(migratetype);
+  const range = orderRange(order, pass.chunks);
+  for (const type of types) {
+    const pfn = takeIn(mm, system, zone, spbs, spb, cpu, order, migratetype, type, range, pass);
+    if (pfn < 0) continue;
+    const { stats } = system;
+    stats.visited += system.lastVisited;
+    stats.probes += system.lastProbes;
+    stats.countSearch(system.lastVisited);
+    stats.countOutcome(pass.outcome, order, migratetype);
+    if (pass.reacts) reactToTaintedAlloc(mm, zone, spb);
+    return pfn;
+  }
+  return -1;
 }
 
 function runPass(
@@ -266,9 +306,11 @@ function runPass(
     if (source !== null && source.spb === spb && source.zone === zone)
       return refuse(system, spbs, spb, 'is being emptied');
     const wasTainted = spbs.isTainted(spb);
+    const place = spbs.place[spb];
     for (const type of types) {
       const pfn = takeIn(mm, system, zone, spbs, spb, cpu, order, migratetype, type, range, pass);
       if (pfn < 0) continue;
+      system.lastMoved = spbs.place[spb] !== place;
       if (pass.outcome === WalkOutcome.pass3 && !wasTainted && spbs.isTainted(spb))
         system.stats.taints_by_pass3++;
       if (pass.reacts) reactToTaintedAlloc(mm, zone, spb);

@@ -16,7 +16,7 @@ import type { PfnDeque } from '../page-alloc/pfn-deque.js';
 import { SearchMode } from '../page-alloc/search-mode.js';
 import type { Zone } from '../page-alloc/zone.js';
 import { MIGRATE_PCPTYPES, MIGRATE_TYPES, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
-import { ALL_PASSES, searchPasses, UP_TO_PASS_2 } from './passes.js';
+import { ALL_PASSES, searchAgain, searchPasses, UP_TO_PASS_2 } from './passes.js';
 import { removePageSpb } from './remove-page.js';
 import type { SpbSystem } from './spb-system.js';
 import { TAINTED_PLACES } from './spb-types.js';
@@ -64,12 +64,20 @@ export function refillSpb(
   };
   mm.searchMode = SearchMode.normal;
   if (system.rules.owns_blocks && order < PAGEBLOCK_ORDER) {
+    mm.requestTracer?.stage('owned', zone);
     takeFromOwned(refill, pcp);
     while (refill.wanted > 0 && (takeWholeBlock(refill, pcp) || adoptFragment(refill, pcp)));
   }
-  for (; refill.wanted > 0; refill.wanted--) {
-    const pfn = removePageSpb(mm, system, zone, cpu, order, migratetype, flags);
-    if (pfn < 0) break;
+  for (let spb = -1, place = -1; refill.wanted > 0; refill.wanted--) {
+    let pfn = spb < 0 ? -1 : searchAgain(mm, system, zone, cpu, order, migratetype, spb, place);
+    if (pfn < 0) {
+      system.lastPass = null;
+      pfn = removePageSpb(mm, system, zone, cpu, order, migratetype, flags);
+      if (pfn < 0) break;
+      // What serves a search may serve the next; CMA memory competes for every page.
+      spb = system.lastPass === null || zone.nr_free_cma > 0 ? -1 : zone.spb!.indexOf(pfn);
+      place = spb < 0 ? -1 : zone.spb!.place[spb]!;
+    }
     push(refill, pfn);
   }
   const got = chunks - refill.wanted;
@@ -144,6 +152,7 @@ function takeWholeBlock(refill: Refill, pcp: PerCpuPages): boolean {
   const { mm, system, zone, cpu, migratetype, flags } = refill;
   // A list too short for a block would give most of it back at once.
   if (pcp.high_max < PAGEBLOCK_PAGES || migratetype >= MIGRATE_PCPTYPES) return false;
+  mm.requestTracer?.stage('whole_block', zone);
   const passes = migratetype === Migratetype.movable ? ALL_PASSES : UP_TO_PASS_2;
   const block = searchPasses(mm, system, zone, cpu, PAGEBLOCK_ORDER, migratetype, flags, passes);
   if (block < 0) return false;
@@ -157,8 +166,9 @@ function takeWholeBlock(refill: Refill, pcp: PerCpuPages): boolean {
 
 /** Phase 2: takes a fragment of the wanted type in a tainted superpageblock; only that entry moves. */
 function adoptFragment(refill: Refill, pcp: PerCpuPages): boolean {
-  const { system, zone, order, migratetype } = refill;
+  const { mm, system, zone, order, migratetype } = refill;
   if (migratetype === Migratetype.movable) return false;
+  mm.requestTracer?.stage('adopt', zone);
   const spbs = zone.spb!;
   const range = ((1 << PAGEBLOCK_ORDER) - 1) & (-1 << order);
   const chunk = walkSuperpageblocks(system, spbs, TAINTED_PLACES, [migratetype], range, (spb) => {

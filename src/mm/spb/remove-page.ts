@@ -31,6 +31,7 @@ export function removePageSpb(
   }
   let pfn = -1;
   if (mm.searchMode <= SearchMode.normal) {
+    mm.requestTracer?.stage('search', zone);
     pfn = searchPasses(mm, system, zone, cpu, order, migratetype, flags);
     if (pfn >= 0) return pfn;
   }

@@ -188,27 +188,27 @@ function largeStateOf(mm: PageAllocator, block: number): number {
 export function resizeZoneSuperpageblocks(mm: PageAllocator, zone: Zone): void {
   if (mm.spb === null || zone.index === ZoneIndex.device) return;
   const old = zone.spb;
-  if (old !== null && mm.policy['spb.hotplug_coverage_fails']) {
-    old.isWhole = false;
-    return;
-  }
   initPgdatSpbState(mm, mm.nodes[zone.node]!);
   if (old === null) {
     makeSuperpageblocks(mm, zone);
     if (zone.spb !== null) deriveState(mm, zone, 0, false);
     return;
   }
-  const oldEnd = old.base + old.nr_superpageblocks;
-  const base = Math.min(old.base, zone.start_pfn >>> SUPERPAGEBLOCK_ORDER);
-  const end = Math.max(oldEnd, Math.ceil(zone.end_pfn / SUPERPAGEBLOCK_NR_PAGES));
-  const inListOrder = old.inListOrder().map((spb) => spb + old.base - base);
   mm.spb.workOf(zone)?.dropZone(zone);
+  const oldEnd = old.base + old.nr_superpageblocks;
+  let base = Math.min(old.base, zone.start_pfn >>> SUPERPAGEBLOCK_ORDER);
+  let end = Math.max(oldEnd, Math.ceil(zone.end_pfn / SUPERPAGEBLOCK_NR_PAGES));
   const isSame = base === old.base && end === oldEnd;
-  const spbs = isSame ? old : growArray(mm, zone, old, base, end - base);
+  const mayGrow = !mm.policy['spb.hotplug_coverage_fails'];
+  let spbs = isSame ? old : mayGrow ? growArray(mm, zone, old, base, end - base) : null;
   if (spbs === null) {
+    // What is beyond the old array stays on the zone's own lists.
     old.isWhole = false;
-    return;
+    spbs = old;
+    base = old.base;
+    end = oldEnd;
   }
+  const inListOrder = old.inListOrder().map((spb) => spb + old.base - base);
   const added = Array.from({ length: end - base }, (_, spb) => spb).filter(
     (spb) => spb + base < old.base || spb + base >= oldEnd,
   );

@@ -5,6 +5,7 @@
 import type { Zone } from '../page-alloc/zone.js';
 import type { HeadPool } from './head-pool.js';
 import type { SpbNodeWork } from './node-work.js';
+import type { Pass } from './passes.js';
 import type { SpbRules } from './spb-rules.js';
 import { SpbStats } from './spb-stats.js';
 import type { SpbTracer } from './spb-tracer.js';
@@ -20,6 +21,12 @@ export class SpbSystem {
   tracer: SpbTracer | null = null;
   /** what an evacuation empties right now */
   source: SpbSource | null = null;
+  /** Pass 1 if it served the last search and the next one of the same refill may end there; these are owned by passes */
+  lastPass: Pass | null = null;
+  /** the superpageblock joined another list when it served the search */
+  lastMoved = false;
+  lastVisited = 0;
+  lastProbes = 0;
   /** by node; null where it could not be set up, or has not been */
   readonly nodes: (SpbNodeWork | null)[];
 

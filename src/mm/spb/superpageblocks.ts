@@ -367,11 +367,12 @@ export class Superpageblocks {
 
   /** The list that a superpageblock's counters call for. */
   placeNow(spb: number): number {
-    if (this.contig_allocated[spb] !== 0) return PLACE_ISOLATED;
-    const tainted = this.isTainted(spb);
     const usable = this.usable(spb);
+    // Where the zone has no memory there is nothing to steer to.
+    if (this.contig_allocated[spb] !== 0 || usable === 0) return PLACE_ISOLATED;
+    const tainted = this.isTainted(spb);
     const free = this.nr_free[spb]!;
-    if (!tainted && free === usable && this.nr_movable[spb] === 0 && usable > 0) return PLACE_EMPTY;
+    if (!tainted && free === usable && this.nr_movable[spb] === 0) return PLACE_EMPTY;
     return placeOfBucket(tainted ? SB_TAINTED : SB_CLEAN, this.#fullness(free, usable));
   }
 

@@ -103,13 +103,7 @@ function findMember(
 ): number {
   let best = -1;
   for (const type of types) {
-    const spb = bitmaps.find(
-      place,
-      first * MIGRATE_TYPES + type,
-      last * MIGRATE_TYPES + type,
-      MIGRATE_TYPES,
-      from,
-    );
+    const spb = bitmaps.find(place, first * MIGRATE_TYPES + type, last * MIGRATE_TYPES + type, from);
     if (spb >= 0 && (best < 0 || bitmaps.slotOf(spb) < bitmaps.slotOf(best))) best = spb;
   }
   return best;

@@ -124,15 +124,19 @@ describe.each(POLICY_NAMES)('a range with pages in use, %s', (policy) => {
     validate(mm, { movable_known: true });
   });
 
-  it('nowhere to move to: everything stays, isolation ends', () => {
-    const { mm, zone } = blockMachine(policy, 2);
+  it.each([
+    [false, 10],
+    [true, 0],
+  ])('nowhere to move to: everything stays, isolation ends (split_large %s)', (splits, order) => {
+    const { mm, zone } = blockMachine(policy, 2, { knobs: { 'migration.split_large': splits } });
     makeDirect(zone);
     takeChunk(mm, BASE, 10, true);
     // an allocation over the end of the range is not even tried
     expect(allocContigRange(mm, 0, BASE, BLOCK)).toBe('unmovable');
     expect(allocContigRange(mm, 0, BASE, 2 * BLOCK)).toBe('no_target');
     expect([blockLetters(mm, 2), zone.nr_isolated_blocks]).toEqual(['MM', 0]);
-    expect(ownerOf(mm, BASE)).toMatchObject({ head: BASE, order: 10 });
+    // what had no place as a whole was split for another try, and is still all there
+    expect(ownerOf(mm, BASE + 1023)).toMatchObject({ head: splits ? BASE + 1023 : BASE, order });
     expect(mm.events.pgmigrate_fail).toBeGreaterThan(0);
     validate(mm, { movable_known: true });
   });
