@@ -4,6 +4,7 @@
 import { Command, Option } from 'commander';
 import { toolVersion } from '../config/tool-version.js';
 import { printable } from '../report/sanitize.js';
+import type { ExplainOptions } from './commands/explain.js';
 import type { GenOptions } from './commands/gen.js';
 import type { ImportOptions } from './commands/import.js';
 import type { InfoOptions } from './commands/info.js';
@@ -13,6 +14,7 @@ import type { SchemaOptions } from './commands/schema.js';
 import type { VerifyOptions } from './commands/verify.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
 import { addInputOptions } from './input-options.js';
+import { addMachineOptions, setOption } from './machine-options.js';
 import { oneOf, repeated, share, wholeNumber } from './option-values.js';
 import { addSelectionOptions } from './selection-options.js';
 
@@ -26,6 +28,7 @@ const HELP_WIDTH = 100;
 const MAIN_EXAMPLES = `Examples:
   spbsim run workloads/fs-churn                          replay a recording as Linux 6.18 would
   spbsim run trace.csv --policy mainline-6.1 --memory 8GiB --cpus 4
+  spbsim explain trace.csv --event 5000                  every step that one request took
   spbsim verify workloads/fs-churn                       how far the model agrees with that kernel
   spbsim info trace.gz                                   what a trace holds
   spbsim import trace.gz -o trace.arrow                  any trace to CSV or Arrow
@@ -39,6 +42,12 @@ const RUN_EXAMPLES = `Examples:
   spbsim run trace.csv.gz --memory 256GiB --nodes 2 --cpus 64 --map
   spbsim run workloads/fs-churn --mode pinned --check --series 200ms
   spbsim run trace.csv --json | jq '.vmstat.compact_stall'
+`;
+
+const EXPLAIN_EXAMPLES = `Examples:
+  spbsim explain workloads/csv/fragmentation.csv --event 100
+  spbsim explain trace.csv --id obj17 --nth 2 --policy spb-v2 --memory 16GiB
+  spbsim explain workloads/fs-churn --event 5000 --json | jq .steps
 `;
 
 const IMPORT_EXAMPLES = `Examples:
@@ -80,12 +89,6 @@ const SCHEMA_EXAMPLES = `Examples:
   spbsim schema verify                                   JSON schema of verify --json
 `;
 
-function setOption(): Option {
-  return new Option('--set <knob=value>', 'change one knob of the policy (repeatable)')
-    .argParser(repeated)
-    .default([], 'none');
-}
-
 function maxMachineOption(): Option {
   return new Option('--max-machine <size>', 'largest machine that an input may declare (default: 4TiB)');
 }
@@ -101,13 +104,8 @@ function addRun(program: Command): void {
     .command('run')
     .summary('replay traces and show what the policy makes of memory')
     .description('Replays traces against a policy and reports fragmentation. Formats: see import.')
-    .argument('<trace...>', 'trace files or recording directories; - is stdin')
-    .option('-p, --policy <name|file>', 'preset or policy file (default: mainline-6.18)')
-    .addOption(setOption())
-    .option('-m, --machine <file>', 'machine file; without one the recording says, or 4 GiB is assumed')
-    .option('--memory <size>', 'a machine of this size, such as 256GiB')
-    .addOption(new Option('--nodes <n>', 'its NUMA nodes').argParser(wholeNumber('--nodes', 1)))
-    .addOption(new Option('--cpus <n>', 'its CPUs').argParser(wholeNumber('--cpus', 1)))
+    .argument('<trace...>', 'trace files or recording directories; - is stdin');
+  addMachineOptions(run)
     .addOption(
       new Option('--mode <mode>', 'free: the policy decides each PFN; pinned: recorded PFNs are taken')
         .argParser(oneOf('--mode', ['free', 'pinned']))
@@ -121,9 +119,9 @@ function addRun(program: Command): void {
     .option('--series <interval>', 'sample fragmentation at this interval, such as 1s')
     .option('--json', 'print the result document (see: spbsim schema result)')
     .option('--proc', "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo")
-    .option('--map', 'add a map with one glyph per pageblock')
+    .option('--map', 'add maps: a line per superpageblock, and one glyph per pageblock')
     .option('--check', "check the model's invariants every 65,536 events and at the end (slower)")
-    .option('--verbose', 'add what the readers found and did not understand, with examples')
+    .option('--verbose', 'add searches by order, and what the readers found and did not understand')
     .addOption(
       new Option('--seed <n>', 'seed of the random numbers')
         .argParser(wholeNumber('--seed', 0))
@@ -138,6 +136,32 @@ function addRun(program: Command): void {
       const ahead = await (await import('./read-ahead.js')).readAhead(inputs, options);
       return (await import('./commands/run.js')).runCommand(inputs, options, ahead);
     });
+}
+
+function addExplain(program: Command): void {
+  const explain = program
+    .command('explain')
+    .summary('tell what the model does for one event, step by step')
+    .description(
+      'Replays traces up to one event and tells what the model does for it: zones and marks, lists, passes, what was taken ' +
+        'and what changed. Events are numbered from 0, as they are replayed.',
+    )
+    .argument('<trace...>', 'trace files or recording directories; - is stdin')
+    .addOption(new Option('--event <n>', 'the event by its number').argParser(wholeNumber('--event', 0)))
+    .option('--id <id>', 'the allocation under this id')
+    .addOption(
+      new Option('--nth <k>', 'which one, if there are several (default: 1)').argParser(
+        wholeNumber('--nth', 1),
+      ),
+    )
+    .option('--json', 'print the explanation document (see: spbsim schema explain)');
+  addMachineOptions(explain).addOption(joinOption()).addOption(maxMachineOption());
+  addInputOptions(explain)
+    .addHelpText('before', EXPLAIN_EXAMPLES)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (inputs: string[], options: ExplainOptions) =>
+      (await import('./commands/explain.js')).explainCommand(inputs, options),
+    );
 }
 
 function addImport(program: Command): void {
@@ -282,15 +306,18 @@ function addPolicy(program: Command): void {
     );
 }
 
+/** Those of report/json-schema.ts, which loads zod. */
+const JSON_DOCUMENTS = ['result', 'verify', 'info', 'explain'] as const;
+
 function addSchema(program: Command): void {
   program
     .command('schema')
     .summary('print the JSON schema of what --json prints')
     .description('Prints the JSON schema of a document.')
-    .argument('[document]', 'result, verify or info', oneOf('schema', ['result', 'verify', 'info']), 'result')
+    .argument('[document]', 'result, verify, info or explain', oneOf('schema', JSON_DOCUMENTS), 'result')
     .option('--write-all <directory>', 'write the schemas of all documents there instead')
     .addHelpText('before', SCHEMA_EXAMPLES)
-    .action(async (name: 'result' | 'verify' | 'info', options: SchemaOptions) =>
+    .action(async (name: (typeof JSON_DOCUMENTS)[number], options: SchemaOptions) =>
       (await import('./commands/schema.js')).schemaCommand(name, options),
     );
 }
@@ -325,6 +352,7 @@ export function createProgram(): Command {
     .addHelpText('after', EXIT_CODES_HELP)
     .exitOverride();
   addRun(program);
+  addExplain(program);
   addInfo(program);
   addImport(program);
   addGen(program);

@@ -2,17 +2,19 @@
  * The published JSON schemas of the documents that `--json` prints.
  */
 import { z } from 'zod';
+import { EXPLAIN_SCHEMA_ID, explainSchema } from './explain-schema.js';
 import { INFO_SCHEMA_ID, infoSchema } from './info-schema.js';
 import { RESULT_SCHEMA_ID, resultSchema } from './result-schema.js';
 import { VERIFY_SCHEMA_ID, verifySchema } from './verify-schema.js';
 
-export const JSON_SCHEMA_NAMES = ['result', 'verify', 'info'] as const;
+export const JSON_SCHEMA_NAMES = ['result', 'verify', 'info', 'explain'] as const;
 export type JsonSchemaName = (typeof JSON_SCHEMA_NAMES)[number];
 
 const DOCUMENTS = {
   result: { id: RESULT_SCHEMA_ID, schema: resultSchema },
   verify: { id: VERIFY_SCHEMA_ID, schema: verifySchema },
   info: { id: INFO_SCHEMA_ID, schema: infoSchema },
+  explain: { id: EXPLAIN_SCHEMA_ID, schema: explainSchema },
 } as const;
 
 /** JSON Schema (draft 2020-12) of a document. */

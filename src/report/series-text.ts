@@ -24,6 +24,40 @@ function chosen(series: readonly ResultSample[]): readonly ResultSample[] {
   return Array.from({ length: MAX_SAMPLES }, (_, index) => series[Math.round(index * step)]!);
 }
 
+/** Counters of superpageblocks, by name of the column. */
+const SPB_COUNTERS: readonly (readonly [head: string, counter: string])[] = [
+  ['shrink queued', 'spb_slab_shrink_queued'],
+  ['ran', 'spb_slab_shrink_ran'],
+  ['evacuated', 'spbsim_evacuated_pages'],
+  ['defragged', 'spbsim_defragmented_pages'],
+  ['1 GiB given', 'spbsim_gigantic_allocated'],
+];
+
+/** Superpageblocks over time: what they hold, and with a policy that has them what was done to them. */
+function spbLines(result: RunResult, samples: readonly ResultSample[], style: TextStyle): string[] {
+  const counters = result.superpageblocks === null ? [] : SPB_COUNTERS;
+  const shown = result.zones.filter((zone) => zone.superpageblocks.total > 1).map(zoneKey);
+  const rows = samples.flatMap((sample) =>
+    sample.zones
+      .filter((zone) => shown.includes(zoneKey(zone)))
+      .map((zone, row) => [
+        row === 0 ? duration(sample.ts_ns - result.span.first_ns) : '',
+        `${zone.node} ${zone.name}`,
+        thousands(zone.spb_empty),
+        thousands(zone.spb_clean),
+        thousands(zone.spb_tainted),
+        ...counters.map(([, name]) => (row === 0 ? thousands(counterChange(sample, name)) : '')),
+      ]),
+  );
+  if (rows.length === 0) return [];
+  const head = ['at', 'zone', 'empty', 'clean', 'tainted', ...counters.map(([title]) => title)];
+  return ['', style.heading('Superpageblocks'), ...textTable({ head, rows, left: [1], indent: 2 })];
+}
+
+function zoneKey({ node, name }: { readonly node: number; readonly name: string }): string {
+  return `${node} ${name}`;
+}
+
 /** The time series as a table, one block of columns per zone that has more than 16 MiB. */
 export function renderSeries(result: RunResult, style: TextStyle = plainStyle): string {
   const heading = style.heading('Series');
@@ -52,5 +86,5 @@ export function renderSeries(result: RunResult, style: TextStyle = plainStyle): 
   });
   const left = result.series.length - samples.length;
   const more = left > 0 ? [style.dim(`  ${thousands(left)} samples between these are in --json`)] : [];
-  return `${[heading, ...table, ...more].join('\n')}\n`;
+  return `${[heading, ...table, ...spbLines(result, samples, style), ...more].join('\n')}\n`;
 }

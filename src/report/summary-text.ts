@@ -7,19 +7,14 @@ import { MAX_PAGE_ORDER } from '../mm/types.js';
 import { bytes, duration, indexText, pagesAsBytes, percent, plural, rate, thousands } from './quantities.js';
 import type { ResultAllocationCount, ResultZone, RunResult } from './run-result.js';
 import { printable } from './sanitize.js';
+import { spbPassLines, spbWorkLines } from './spb-work-text.js';
+import { spbZoneLines } from './spb-zones-text.js';
+import { labelled } from './text-labelled.js';
 import { plainStyle, type TextStyle } from './text-style.js';
 import { textTable, wrapItems } from './text-table.js';
 
 /** Unmovable, Movable, Reclaimable, HighAtomic; blocks of other types are rare and in --json */
 const PRINTED_TYPES = 4;
-const MARGIN = 13;
-const PAGE_WIDTH = 100;
-
-/** A named line whose items wrap under the first one. */
-function labelled(label: string, items: readonly string[], style: TextStyle, gap?: string): string[] {
-  const [first = '', ...rest] = wrapItems(items, MARGIN, PAGE_WIDTH, gap);
-  return [style.heading(label.padEnd(MARGIN)) + first.trimStart(), ...rest];
-}
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
@@ -225,17 +220,21 @@ function findingLines(result: RunResult, style: TextStyle): string[] {
 
 /** The summary, at most 100 columns wide as far as names allow. */
 export function renderSummary(result: RunResult, style: TextStyle = plainStyle): string {
+  const spb = result.superpageblocks;
   const sections = [
     headerLines(result, style),
+    spbZoneLines(result, style),
     allocationLines(result, style),
+    spb === null ? [] : spbPassLines(spb, style),
     fragmentationLines(result, style),
     [
       ...machineryLines(result, style),
+      ...(spb === null ? [] : spbWorkLines(spb, style)),
       ...eventLines(result, style),
       ...noteLines(result, style),
       ...findingLines(result, style),
     ],
-    [style.dim('More: --proc (kernel text) · --map · --series 1s · --json')],
-  ];
+    [style.dim('More: --proc (kernel text) · --map · --series 1s · --verbose · --json · spbsim explain')],
+  ].filter((lines) => lines.length > 0);
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }

@@ -78,9 +78,7 @@ export class EventFinder {
     const op = batch.op[row]!;
     if (isAllocation(op) || FREES.includes(op)) return;
     const text = op === Op.mark ? ` ${quoted(batch.strings.args.get(batch.arg[row]!))}` : '';
-    throw new UsageError(
-      `event ${this.#events + row} is ${OP_NAMES[op]}${text}, which neither allocates nor frees pages`,
-    );
+    throw new UsageError(`event ${this.#events + row} is ${OP_NAMES[op]}${text}: no page allocation or free`);
   }
 
   /** Why the event was not found, when all have passed. */

@@ -35,6 +35,8 @@ export class ExplainRecorder implements PageAllocTracer, SpbTracer, RequestTrace
   readonly contents: ExplainChanges['contents'] = [];
   /** page that a zone gave last */
   taken_pfn = -1;
+  /** of a request for a whole range */
+  asked_pages = 0;
   /** pages that were freed for the event itself */
   freed_pages = 0;
   #order = 0;
@@ -328,6 +330,10 @@ export class ExplainRecorder implements PageAllocTracer, SpbTracer, RequestTrace
     }
     const result = work === 'compact' ? compactResultName(value) : '';
     this.#add({ step: 'slow', what: work, value: work === 'reclaim' ? value : moved, result });
+  }
+
+  contigAsked(pages: number): void {
+    this.asked_pages = pages;
   }
 
   contig(zone: Zone | undefined, start: number, pages: number, outcome: ContigOutcome): void {

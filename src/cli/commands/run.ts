@@ -5,18 +5,13 @@ import type { RunRequest } from '../../sim/run-trace.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
+import { chooseMachine, type MachineOptions } from '../machine-options.js';
 import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
 import { ProgressLine } from '../progress.js';
 import type { ReadAhead } from '../read-ahead.js';
 
-export interface RunOptions extends InputOptions {
-  readonly policy?: string;
-  readonly set: readonly string[];
-  readonly machine?: string;
-  readonly memory?: string;
-  readonly nodes?: number;
-  readonly cpus?: number;
+export interface RunOptions extends InputOptions, MachineOptions {
   readonly mode: 'free' | 'pinned';
   readonly from?: string;
   readonly to?: string;
@@ -29,38 +24,6 @@ export interface RunOptions extends InputOptions {
   readonly maxMachine?: string;
   readonly verbose?: true;
   readonly seed: number;
-}
-
-type MachineChoice = Pick<RunRequest, 'machine' | 'machineOrigin'>;
-
-/** The machine that the options ask for; undefined leaves it to the recording. */
-async function chooseMachine(options: RunOptions): Promise<MachineChoice> {
-  const { machine, memory, nodes, cpus } = options;
-  const { UsageError } = await import('../../config/usage-error.js');
-  if (machine !== undefined) {
-    if (memory !== undefined || nodes !== undefined || cpus !== undefined) {
-      throw new UsageError('--machine FILE says all: leave out --memory, --nodes and --cpus');
-    }
-    const { readMachineFile } = await import('../../config/machine-file.js');
-    return { machine: await readMachineFile(machine), machineOrigin: machine };
-  }
-  if (memory === undefined) {
-    if (nodes !== undefined || cpus !== undefined) {
-      throw new UsageError(
-        '--nodes and --cpus describe a machine of a given size: add --memory, such as --memory 8GiB',
-      );
-    }
-    return { machine: undefined };
-  }
-  const [{ machineFromSize }, { parseSizePages }] = await Promise.all([
-    import('../../config/machine-by-size.js'),
-    import('../../config/size.js'),
-  ]);
-  const machineSpec = machineFromSize({ memory_pages: parseSizePages(memory, '--memory'), nodes, cpus });
-  const parts = [`--memory ${memory}`];
-  if (nodes !== undefined) parts.push(`--nodes ${nodes}`);
-  if (cpus !== undefined) parts.push(`--cpus ${cpus}`);
-  return { machine: machineSpec, machineOrigin: parts.join(' ') };
 }
 
 /** `--from`, `--to` and `--series` in ns; what is not given is left out. */
@@ -130,7 +93,11 @@ export async function runCommand(
   const style = await terminalStyle();
   await print(renderSummary(result, style));
   if (options.map) {
-    const { renderPageblockMap } = await import('../../report/pageblock-map.js');
+    const [{ renderSpbMap }, { renderPageblockMap }] = await Promise.all([
+      import('../../report/spb-map.js'),
+      import('../../report/pageblock-map.js'),
+    ]);
+    await print(`\n${renderSpbMap(result, style)}`);
     await print(`\n${renderPageblockMap(result, style)}`);
   }
   if (options.series !== undefined) {
@@ -138,6 +105,10 @@ export async function runCommand(
     await print(`\n${renderSeries(result, style)}`);
   }
   if (options.verbose) {
+    if (result.superpageblocks !== null) {
+      const { renderSpbDetails } = await import('../../report/spb-work-text.js');
+      await print(`\n${renderSpbDetails(result.superpageblocks, style)}`);
+    }
     const { renderReading } = await import('../../report/reading-text.js');
     await print(`\n${renderReading(result.inputs, style)}`);
   }

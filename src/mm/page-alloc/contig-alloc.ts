@@ -123,6 +123,7 @@ export function allocContigPages(
   pages: number,
   node: number,
 ): number {
+  mm.requestTracer?.contigAsked(pages);
   const highestZone = gfpZone(gfp);
   if (highestZone < 0 || pages <= 0) return NO_PFN;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);

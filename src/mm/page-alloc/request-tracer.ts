@@ -43,6 +43,9 @@ export interface RequestTracer {
   begins(work: RequestWork): void;
   /** @param value pages reclaimed, the result of the compaction, whether anything was evacuated, the first PFN or -1 */
   ends(work: RequestWork, value: number): void;
+  /** a range of any place is wanted */
+  contigAsked(pages: number): void;
+  /** a range was tried */
   contig(zone: Zone | undefined, start: number, pages: number, outcome: ContigOutcome): void;
   /** mm_page_free, before the page goes anywhere */
   freed(zone: Zone, pfn: number, order: number): void;

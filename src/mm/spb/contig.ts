@@ -64,15 +64,20 @@ export function allocContigSpb(
 
 /** First superpageblocks of ranges to try: wholly empty ones, then a few clean ones, least used first. */
 function candidates(zone: Zone, spbs: Superpageblocks, wanted: number, most: number): number[] {
-  const ranges: { readonly first: number; readonly used: number }[] = [];
+  const ranges: { readonly first: number; readonly used: number; readonly free_pages: number }[] = [];
   for (let first = 0; first + wanted <= spbs.nr_superpageblocks; first++) {
     // A range is aligned to its own size, as the search without superpageblocks has it.
     if (!isWhole(zone, spbs, first, wanted) || (spbs.base + first) % wanted !== 0) continue;
     let used = 0;
-    for (let spb = first; spb < first + wanted; spb++) used += spbs.usable(spb) - spbs.nr_free[spb]!;
-    ranges.push({ first, used });
+    let free_pages = 0;
+    for (let spb = first; spb < first + wanted; spb++) {
+      used += spbs.usable(spb) - spbs.nr_free[spb]!;
+      free_pages += spbs.nr_free_pages[spb]!;
+    }
+    ranges.push({ first, used, free_pages });
   }
-  ranges.sort((a, b) => a.used - b.used || a.first - b.first);
+  // Of equally used ones that with the fewest pages to move.
+  ranges.sort((a, b) => a.used - b.used || b.free_pages - a.free_pages || a.first - b.first);
   return ranges.slice(0, most).map(({ first }) => first);
 }
 
@@ -81,6 +86,8 @@ function isWhole(zone: Zone, spbs: Superpageblocks, first: number, wanted: numbe
   for (let spb = first; spb < first + wanted; spb++) {
     const place = spbs.place[spb]!;
     if (spbs.usable(spb) !== SUPERPAGEBLOCK_NR_BLOCKS) return false;
+    // A pageblock that is neither free nor holds anything movable is the kernel's own since boot.
+    if (spbs.nr_free[spb]! + spbs.nr_movable[spb]! < SUPERPAGEBLOCK_NR_BLOCKS) return false;
     if (place !== PLACE_EMPTY && !CLEAN_PLACES.includes(place)) return false;
   }
   return zone.spans(spbs.start_pfn(first)) && zone.spans(spbs.start_pfn(first + wanted) - 1);
