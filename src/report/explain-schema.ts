@@ -12,6 +12,7 @@ const pfn = z.int().min(0);
 const order = z.int().min(0).max(10);
 const zone = z.string().describe('such as `node 0 Normal`');
 const migratetype = z.string().describe('such as `unmovable`');
+const refills = z.boolean().describe("for the CPU's list, not for the request itself");
 
 const visitSchema = z.strictObject({
   list: z.string().describe('list of superpageblocks, such as tainted/full'),
@@ -23,7 +24,7 @@ const takenSchema = z.strictObject({
   first_pfn: pfn,
   last_pfn: pfn.describe('of the last page taken, where several searches are told as one'),
   superpageblock: pfn.nullable().describe('first PFN of the one that gave it'),
-  list: z.string().nullable().describe('list that it was on'),
+  list: z.string().nullable().describe('list that it is on now'),
   from: migratetype.describe('type of the free list'),
   how: z.string().describe('as it is, relabelled, block claimed, claimed by fallback, stolen'),
   least_chunk_order: order,
@@ -82,6 +83,7 @@ export const explainStepSchema = z.discriminatedUnion('step', [
   z.strictObject({
     step: z.literal('chunk').describe('taken from the smallest sufficient chunk of a list'),
     zone,
+    refills,
     order,
     migratetype,
     times: count,
@@ -93,6 +95,7 @@ export const explainStepSchema = z.discriminatedUnion('step', [
   z.strictObject({
     step: z.literal('fallback').describe("taken from another type's list"),
     zone,
+    refills,
     how: z.enum(['block_claimed', 'stolen']),
     pfn,
     order,
@@ -103,6 +106,7 @@ export const explainStepSchema = z.discriminatedUnion('step', [
   z.strictObject({
     step: z.literal('search').describe('superpageblocks were searched'),
     zone,
+    refills,
     stage: z
       .enum(['owned', 'whole_block', 'adopt', 'search', 'claim', 'steal'])
       .describe('owned: blocks that the CPU owns; whole_block, adopt: one that it then owns'),

@@ -7,7 +7,10 @@
  *       refill          63 wanted, 63 came
  *         pass 1        looked at 7: tainted/full 5 (nothing free), tainted/75 2 (no fitting chunk)
  */
+import { stripVTControlCharacters } from 'node:util';
+import { PAGEBLOCK_ORDER } from '../mm/types.js';
 import type { ExplainSearch, ExplainStep, ExplainStepOf } from './explain-document.js';
+import { FoldingWriter, type TextNode, treeOf } from './explain-tree.js';
 import { plural, thousands } from './quantities.js';
 import { printable } from './sanitize.js';
 import type { TextStyle } from './text-style.js';
@@ -113,25 +116,36 @@ const STAGES: Readonly<Record<ExplainSearch['stage'], string>> = {
   steal: 'steal',
 };
 
-/** A line for each pass, one for several in a row that found nothing to look at; what was taken stands with the last. */
+/** A line for each pass, one for several in a row that found the same; what was taken stands with the last. */
 function passLines(step: ExplainSearch, depth: number, style: TextStyle): string[] {
-  const lines: string[] = [];
   const passes = step.passes.filter(({ pass }) => pass !== '');
-  let vain: string[] = [];
+  const groups: { readonly names: string[]; readonly items: readonly string[] }[] = [];
   passes.forEach((pass, at) => {
-    const isLast = at === passes.length - 1;
-    const items = [...lookedAt(pass), ...(isLast ? takenItems(step) : [])];
-    if (items.length === 0) vain.push(pass.pass);
-    if (vain.length > 0 && (items.length > 0 || isLast)) {
-      const label = vain.length === 1 ? `pass ${vain[0]}` : 'passes';
-      const names = vain.length === 1 ? '' : `${vain.join(', ')}: `;
-      lines.push(...entry(depth, label, [`${names}nothing fits`], style));
-      vain = [];
-    }
-    if (items.length > 0) lines.push(...entry(depth, `pass ${pass.pass}`, items, style));
+    const found = [...lookedAt(pass), ...(at === passes.length - 1 ? takenItems(step) : [])];
+    const items = found.length === 0 ? ['nothing fits'] : found;
+    const last = groups.at(-1);
+    if (last?.items.join() === items.join()) last.names.push(pass.pass);
+    else groups.push({ names: [pass.pass], items });
   });
-  if (step.taken === null && step.times > 1) lines.push(...entry(depth, '', [timesText(step.times)], style));
-  return lines;
+  const lines = groups.flatMap(({ names, items: [first = '', ...rest] }) =>
+    names.length === 1
+      ? entry(depth, `pass ${names[0]}`, [first, ...rest], style)
+      : entry(depth, 'passes', [`${names.join(', ')}: ${first}`, ...rest], style),
+  );
+  const times = step.taken === null && step.times > 1 ? entry(depth, '', [timesText(step.times)], style) : [];
+  return [...lines, ...times];
+}
+
+const REFUSED = 'refused: ';
+
+/** What a search set off, or that it ended in a refusal. */
+function triggerLines(texts: readonly string[], depth: number, style: TextStyle): string[] {
+  const triggers = texts.filter((text) => !text.startsWith(REFUSED));
+  const refusals = texts.filter((text) => text.startsWith(REFUSED)).map((text) => text.slice(REFUSED.length));
+  return [
+    ...(refusals.length === 0 ? [] : entry(depth, 'refused', refusals, style)),
+    ...(triggers.length === 0 ? [] : entry(depth, 'triggers', triggers, style)),
+  ];
 }
 
 /** A search: its passes, or for what is no pass a line of its own. */
@@ -146,9 +160,7 @@ function searchLines(step: ExplainSearch, depth: number, style: TextStyle): stri
     lines.push(...entry(depth, STAGES[step.stage], [...own, ...taken, listed, nothing], style));
   }
   lines.push(...passLines(step, depth + (isPlain ? 0 : 1), style));
-  const triggers = step.triggered.map(countedText);
-  if (triggers.length > 0) lines.push(...entry(depth, 'triggers', triggers, style));
-  return lines;
+  return [...lines, ...triggerLines(step.triggered.map(countedText), depth, style)];
 }
 
 function slowLines(step: ExplainStepOf<'slow'>, style: TextStyle): string[] {
@@ -182,22 +194,36 @@ function slowLines(step: ExplainStepOf<'slow'>, style: TextStyle): string[] {
 
 function freeLines(step: ExplainStepOf<'free'>, style: TextStyle): string[] {
   const what = `pfn ${hex(step.pfn)}, order ${step.order}, ${step.zone}`;
-  let where = 'in use again after the event';
-  if (step.where === 'cpu_list') {
-    const entries = step.entries === null ? '' : `, which holds ${plural(step.entries, 'chunk')} now`;
-    where = `to the ${step.migratetype} list of CPU ${step.cpu}${entries}`;
-  } else if (step.where === 'buddy' && step.chunk_order !== null && step.chunk_pfn !== null) {
-    const merged = step.chunk_order > step.order ? ', merged' : '';
-    const whole = step.chunk_order >= 9 ? '; its pageblock is wholly free' : '';
-    where = `to the ${step.migratetype} buddy list: chunk ${hex(step.chunk_pfn)} of order ${step.chunk_order}${merged}${whole}`;
-  }
-  return entry(0, 'free', [what, where], style);
+  return entry(0, 'free', [what, ...placeItems(step)], style);
 }
 
-function contigText(step: ExplainStepOf<'contig'>): string[] {
+/** Where a freed page went. */
+function placeItems({
+  where,
+  order,
+  cpu,
+  entries,
+  migratetype,
+  chunk_pfn,
+  chunk_order,
+}: ExplainStepOf<'free'>) {
+  if (where === 'cpu_list') {
+    const holds = entries === null ? '' : `, which holds ${plural(entries, 'chunk')} now`;
+    return [`to the ${migratetype} list of CPU ${cpu}${holds}`];
+  }
+  if (where !== 'buddy' || chunk_order === null || chunk_pfn === null)
+    return ['in use again after the event'];
+  const merged = chunk_order > order ? ', merged' : '';
+  return [
+    `to the ${migratetype} buddy list: chunk ${hex(chunk_pfn)} of order ${chunk_order}${merged}`,
+    chunk_order >= PAGEBLOCK_ORDER ? 'its pageblock is wholly free' : '',
+  ];
+}
+
+function contigItems(step: ExplainStepOf<'contig'>): string[] {
   const range = `${thousands(step.pages)} pages at ${hex(step.first_pfn)}`;
-  if (step.times === 1) return [`${range}: ${printable(step.outcome)}`];
-  return [`${range} to ${hex(step.last_pfn)}, ${thousands(step.times)} ranges: ${printable(step.outcome)}`];
+  const ranges = step.times === 1 ? '' : ` and ${thousands(step.times - 1)} more, to ${hex(step.last_pfn)}`;
+  return [`${range}${ranges}: ${printable(step.outcome)}`, step.zone];
 }
 
 function walkLines(step: ExplainStepOf<'walk'>, isFirst: boolean, style: TextStyle): string[] {
@@ -228,8 +254,10 @@ function fallbackLines(step: ExplainStepOf<'fallback'>, depth: number, style: Te
 }
 
 function evacuationLines(step: ExplainStepOf<'evacuation'>, style: TextStyle): string[] {
-  const blocks = `${plural(step.phase1_blocks, 'block')} of the own type, ${step.phase2_blocks} movable`;
-  return entry(1, 'evacuates', [`${step.zone}: ${blocks}`], style);
+  const { phase1_blocks, phase2_blocks } = step;
+  const blocks = `${plural(phase1_blocks, 'block')} of the own type, ${thousands(phase2_blocks)} movable`;
+  const found = phase1_blocks + phase2_blocks === 0 ? 'no block to empty' : blocks;
+  return entry(1, 'evacuates', [`${step.zone}: ${found}`], style);
 }
 
 function drainLines(step: ExplainStepOf<'drain'>, style: TextStyle): string[] {
@@ -237,11 +265,26 @@ function drainLines(step: ExplainStepOf<'drain'>, style: TextStyle): string[] {
   return entry(0, 'drain', [`${plural(step.pages, 'page')} from the CPU's list to ${lists}`], style);
 }
 
-/** @param depth of searches: deeper inside a refill */
-function linesOf(step: ExplainStep, depth: number, isFirst: boolean, style: TextStyle): string[] {
+/** What came before a step. */
+interface Position {
+  readonly isFirst: boolean;
+  /** the slow path has begun */
+  readonly isSlow: boolean;
+  /** searches stand further in where they belong to a line of their own */
+  readonly searchDepth: number;
+}
+
+const RELAXED: ReadonlyMap<string, string> = new Map([
+  ['noretry_skip', 'not at all: __GFP_NORETRY gives up here'],
+  ['add_tainted_ok', 'blocks of tainted superpageblocks may be mixed (NOFRAG_TAINTED_OK)'],
+  ['drop_nofragment', 'it may mix types anywhere: NOFRAGMENT is given up'],
+  ['nowarn_lower_order', 'not at all: the caller can do with the smaller pieces that there are'],
+]);
+
+function linesOf(step: ExplainStep, at: Position, style: TextStyle): string[] {
   switch (step.step) {
     case 'walk':
-      return walkLines(step, isFirst, style);
+      return walkLines(step, at.isFirst, style);
     case 'zone':
       return entry(1, step.zone, [zoneText(step)], style);
     case 'zone_skipped':
@@ -257,21 +300,21 @@ function linesOf(step: ExplainStep, depth: number, isFirst: boolean, style: Text
         style,
       );
     case 'chunk':
-      return chunkLines(step, depth, style);
+      return chunkLines(step, at.searchDepth, style);
     case 'fallback':
-      return fallbackLines(step, depth, style);
+      return fallbackLines(step, at.searchDepth, style);
     case 'search':
-      return searchLines(step, depth, style);
+      return searchLines(step, at.searchDepth, style);
     case 'slow':
       return slowLines(step, style);
     case 'relax':
-      return entry(1, 'relaxed', [printable(step.what)], style);
+      return entry(1, 'relaxed', [RELAXED.get(step.what) ?? printable(step.what)], style);
     case 'trigger':
-      return entry(1, 'triggers', [printable(step.what)], style);
+      return triggerLines([printable(step.what)], 1, style);
     case 'evacuation':
       return evacuationLines(step, style);
     case 'contig':
-      return entry(0, step.zone === '' ? 'range' : step.zone, contigText(step), style);
+      return entry(at.isSlow ? 1 : 0, 'range', contigItems(step), style);
     case 'free':
       return freeLines(step, style);
     case 'drain':
@@ -279,17 +322,69 @@ function linesOf(step: ExplainStep, depth: number, isFirst: boolean, style: Text
   }
 }
 
-/** Steps that end what a refill does. */
-const OUTSIDE_REFILL = new Set<ExplainStep['step']>(['walk', 'zone', 'zone_skipped', 'cpu_list']);
+/** How far in a step stands; what follows it further in belongs to it. */
+function levelOf(step: ExplainStep, isSlow: boolean): number {
+  switch (step.step) {
+    case 'free':
+    case 'drain':
+      return 0;
+    case 'contig':
+      return isSlow ? 1 : 0;
+    case 'slow':
+      return step.what === 'begins' || step.what === 'round' ? 0 : 1;
+    case 'walk':
+      return step.path === 'slow' ? 1 : 0;
+    case 'relax':
+    case 'trigger':
+    case 'evacuation':
+      return 1;
+    case 'zone':
+      return 2;
+    case 'zone_skipped':
+      return step.why === 'must_not_taint' ? 3 : 2;
+    case 'cpu_list':
+    case 'refill':
+      return 3;
+    case 'chunk':
+    case 'fallback':
+    case 'search':
+      return 4;
+  }
+}
+
+/** Columns before the text of a line, whatever its colours. */
+function indentOf(line: string): number {
+  return stripVTControlCharacters(line).search(/\S/);
+}
+
+function isSearch(step: ExplainStep): step is ExplainStepOf<'search' | 'chunk' | 'fallback'> {
+  return step.step === 'search' || step.step === 'chunk' || step.step === 'fallback';
+}
 
 /** Lines of all steps. */
 export function stepLines(steps: readonly ExplainStep[], style: TextStyle): string[] {
-  const lines: string[] = [];
+  const flat: Pick<TextNode, 'level' | 'lines'>[] = [];
+  let isSlow = false;
+  let searchDepth = 2;
   let inRefill = false;
   steps.forEach((step, at) => {
-    if (step.step === 'refill') inRefill = true;
-    else if (OUTSIDE_REFILL.has(step.step)) inRefill = false;
-    lines.push(...linesOf(step, inRefill ? 3 : 2, at === 0, style));
+    isSlow ||= step.step === 'slow';
+    if (step.step === 'refill') {
+      inRefill = true;
+      searchDepth = 3;
+    } else if (inRefill && isSearch(step) && !step.refills) {
+      // The refill has failed: the request itself is served, or not.
+      flat.push({ level: 3, lines: entry(2, 'directly', [], style) });
+      inRefill = false;
+    } else if (!isSearch(step) && step.step !== 'trigger') {
+      inRefill = false;
+      searchDepth = 2;
+    }
+    const lines = linesOf(step, { isFirst: at === 0, isSlow, searchDepth }, style);
+    flat.push({ level: levelOf(step, isSlow), lines });
   });
-  return lines;
+  const indented = (text: string, like: string) => style.dim(' '.repeat(Math.max(0, indentOf(like))) + text);
+  const writer = new FoldingWriter(indented);
+  writer.write(treeOf(flat));
+  return writer.lines;
 }

@@ -41,6 +41,11 @@ function headerLines(
   ];
 }
 
+/** Flags with what joins them, so that a line can end between any two. */
+function gfpPieces(gfp: string): string[] {
+  return printable(gfp).split(/(?<=\|)/);
+}
+
 function requestLines({ request }: Explanation, style: TextStyle): string[] {
   if (request === null) return [];
   const kind = request.kind === 'M' ? 'M: movable' : `N: ${request.migratetype}`;
@@ -50,7 +55,8 @@ function requestLines({ request }: Explanation, style: TextStyle): string[] {
   ].join(', ');
   const zonelist = request.zonelist.length === 0 ? ['empty: it can get nothing'] : request.zonelist;
   return [
-    ...entry(0, 'request', [kind, plural(request.pages, 'page'), may, printable(request.gfp)], style),
+    ...entry(0, 'request', [kind, plural(request.pages, 'page'), may], style),
+    ...entry(0, 'gfp', gfpPieces(request.gfp), style, ''),
     ...entry(0, 'zonelist', zonelist, style, ', '),
   ];
 }
@@ -63,8 +69,10 @@ function outcomeLines({ outcome }: Explanation, style: TextStyle): string[] {
     freed: `${plural(pages, 'page')} freed`,
     not_replayed: style.warn('not replayed'),
   };
-  const notes = outcome.notes.map(({ meaning }) => `counted under: ${printable(meaning)}`);
-  return entry(0, 'outcome', [texts[result], ...notes], style);
+  const notes = outcome.notes.flatMap(({ meaning }) =>
+    entry(0, 'counted among', printable(meaning).split(' '), style, ' '),
+  );
+  return [...entry(0, 'outcome', [texts[result]], style), ...notes];
 }
 
 /** At most `MOST_ROWS` of the texts, and how many there are beyond. */
@@ -79,11 +87,11 @@ function signed(value: number): string {
 
 function changeTexts(changes: ExplainChanges): Record<string, string[]> {
   return {
-    superpageblocks: changes.superpageblocks.map(({ zone, start_pfn, content, list }) => {
-      const byContent = content.before === content.after ? '' : `: ${content.before} -> ${content.after}`;
-      const onList =
-        list === null || list.before === list.after ? '' : `, list ${list.before} -> ${list.after}`;
-      return `${hex(start_pfn)} (${zone})${byContent}${onList}`.replace('), list', '): list');
+    superpageblocks: changes.superpageblocks.map(({ start_pfn, content, list }) => {
+      const byContent = content.before === content.after ? [] : [`${content.before} -> ${content.after}`];
+      const isSame = list === null || list.before === list.after;
+      const onList = isSame ? [] : [`list ${list.before} -> ${list.after}`];
+      return `${hex(start_pfn)}: ${[...byContent, ...onList].join(', ')}`;
     }),
     contents: changes.contents.map(({ superpageblock, holds, begins, pageblocks, first_or_last }) => {
       const verb = `${begins ? 'begin' : 'cease'}${pageblocks === 1 ? 's' : ''}`;

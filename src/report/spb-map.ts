@@ -21,7 +21,7 @@ export const BLOCKS_PER_GLYPH = 16;
 /** Pageblocks of more than one type. */
 export const MIXED_GLYPH = '#';
 
-const LEGEND = `${MIXED_GLYPH} pageblocks of several types; the other glyphs as below. Counts are of pageblocks, those that hold both
+const LEGEND = `${MIXED_GLYPH} pageblocks of several types; other glyphs as below. Counts are of pageblocks: those with both
 movable and non-movable pages stand in both columns`;
 
 /** One glyph for some pageblocks, given by theirs. */

@@ -62,7 +62,14 @@ export const spbSchema = z.strictObject({
       z.strictObject({ outcome: z.string(), migratetype: z.string(), order: z.int().min(0).max(10), count }),
     )
     .describe('exits of the smallest search, by the name of the tracepoint'),
-  claim_refused: z.record(z.string(), count),
+  claim_refused: z
+    .record(z.string(), count)
+    .describe('refusals to claim a pageblock, by the name of the tracepoint'),
+  refusals: z
+    .array(
+      z.strictObject({ reason: z.string(), migratetype: z.string(), order: z.int().min(0).max(10), count }),
+    )
+    .describe('the same by type and order of the request'),
   relax_steps: z.record(z.string(), count),
   search: z.strictObject({
     searches: count,

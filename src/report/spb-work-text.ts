@@ -38,8 +38,8 @@ function inOrder(known: Iterable<string>, found: readonly string[]): string[] {
   return [...new Set([...[...known].filter((name) => occurring.has(name)), ...occurring])];
 }
 
-function total(outcomes: readonly Outcome[]): number {
-  return outcomes.reduce((sum, { count }) => sum + count, 0);
+function total(cells: readonly Pick<Outcome, 'count'>[]): number {
+  return cells.reduce((sum, { count }) => sum + count, 0);
 }
 
 function outcomeName(outcome: string): string {
@@ -76,12 +76,28 @@ export function spbPassLines(spb: ResultSpb, style: TextStyle): string[] {
   return textTable({ head: [style.heading('Searches'), 'share', ...types.map(printable)], rows });
 }
 
-/** The same by order, and how many superpageblocks searches looked at. */
-export function renderSpbDetails(spb: ResultSpb, style: TextStyle): string {
-  const rows = outcomesOf(spb).flatMap((outcome) => {
-    const own = spb.outcomes.filter((row) => row.outcome === outcome);
-    return typesOf(own).map((type, position) => [
-      position === 0 ? `  ${outcomeName(outcome)}` : '',
+interface Cell {
+  readonly name: string;
+  readonly migratetype: string;
+  readonly order: number;
+  readonly count: number;
+}
+
+/** A row for each name and type, a column for each group of orders. */
+function orderTable(
+  title: string,
+  names: readonly string[],
+  cells: readonly Cell[],
+  style: TextStyle,
+): string[] {
+  const rows = names.flatMap((name) => {
+    const own = cells.filter((cell) => cell.name === name);
+    const types = inOrder(
+      TYPES,
+      own.map(({ migratetype }) => migratetype),
+    );
+    return types.map((type, position) => [
+      position === 0 ? `  ${outcomeName(name)}` : '',
       printable(type),
       ...ORDERS.map(({ first, last }) =>
         thousands(
@@ -92,18 +108,37 @@ export function renderSpbDetails(spb: ResultSpb, style: TextStyle): string {
       ),
     ]);
   });
-  const head = [style.heading('Searches by order'), '', ...ORDERS.map((column) => column.head)];
-  const table = rows.length === 0 ? [`${head[0]}  none`] : textTable({ head, rows, left: [0, 1] });
+  const heading = style.heading(title);
+  if (rows.length === 0) return [`${heading}  none`];
+  return textTable({ head: [heading, '', ...ORDERS.map((column) => column.head)], rows, left: [0, 1] });
+}
+
+/** Searches by order, how many superpageblocks they looked at, and claims that were refused by order. */
+export function renderSpbDetails(spb: ResultSpb, style: TextStyle): string {
+  const outcomes = spb.outcomes.map(({ outcome, ...cell }) => ({ name: outcome, ...cell }));
+  const refusals = spb.refusals.map(({ reason, ...cell }) => ({
+    name: reason.toLowerCase().replaceAll('_', ' '),
+    ...cell,
+  }));
+  const reasons = [...new Set(refusals.map(({ name }) => name))];
+  const lines = [
+    ...orderTable('Searches by order', outcomesOf(spb), outcomes, style),
+    ...lookedAtLines(spb, style),
+    ...(reasons.length === 0 ? [] : ['', ...orderTable('Claims refused', reasons, refusals, style)]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function lookedAtLines({ search }: ResultSpb, style: TextStyle): string[] {
   let least = 0;
-  const visits = spb.search.visits_histogram.flatMap(({ up_to, searches }) => {
+  const visits = search.visits_histogram.flatMap(({ up_to, searches }) => {
     const from = least;
     least = (up_to ?? 0) + 1;
     if (searches === 0) return [];
     const range = up_to === null ? `${thousands(from)} and more` : rangeText(from, up_to);
     return [`${range}: ${searchesText(searches)}`];
   });
-  const looked = visits.length === 0 ? [] : labelled('Looked at', visits, style);
-  return `${[...table, ...looked].join('\n')}\n`;
+  return visits.length === 0 ? [] : labelled('Looked at', visits, style);
 }
 
 function searchesText(value: number): string {
@@ -206,12 +241,12 @@ function contigItems({ contig }: ResultSpb): string[] {
   const each = gigantic_allocated === 0 ? 0 : gigantic_migrated_pages / gigantic_allocated;
   return [
     ...counted('requests', contig.calls, [part(contig.failed, 'failed')]),
-    ...counted('given', gigantic_allocated, [part(gigantic_from_empty, 'without moving a page')]),
+    ...counted('1 GiB pages', gigantic_allocated, [part(gigantic_from_empty, 'without moving a page')]),
     ...counted('pages moved', gigantic_migrated_pages, [
-      part(each, 'for each given'),
+      part(each, 'for each of them'),
       part(gigantic_most_migrated_pages, 'at most'),
     ]),
-    ...counted('2 MiB pages tried', contig.thp_tried, [part(contig.thp_allocated, 'given')]),
+    ...counted('2 MiB pages tried', contig.thp_tried, [part(contig.thp_allocated, 'had')]),
   ];
 }
 
@@ -235,7 +270,7 @@ export function spbWorkLines(spb: ResultSpb, style: TextStyle): string[] {
     ...fallbackItems(spb),
     ...backgroundItems(spb),
     'Work waits': waitItems(spb),
-    '1 GiB pages': contigItems(spb),
+    Contiguous: contigItems(spb),
     'Search cost': searchItems(spb),
   };
   return Object.entries(lines).flatMap(([label, items]) =>

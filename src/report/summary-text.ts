@@ -3,13 +3,14 @@
  * mind. Everything else is one flag away and named in the last line.
  */
 import { basename } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { MAX_PAGE_ORDER } from '../mm/types.js';
 import { bytes, duration, indexText, pagesAsBytes, percent, plural, rate, thousands } from './quantities.js';
 import type { ResultAllocationCount, ResultZone, RunResult } from './run-result.js';
 import { printable } from './sanitize.js';
 import { spbPassLines, spbWorkLines } from './spb-work-text.js';
 import { spbZoneLines } from './spb-zones-text.js';
-import { labelled } from './text-labelled.js';
+import { labelled, PAGE_WIDTH } from './text-labelled.js';
 import { plainStyle, type TextStyle } from './text-style.js';
 import { textTable, wrapItems } from './text-table.js';
 
@@ -81,8 +82,16 @@ const ORDER_COLUMNS: readonly { readonly head: string; readonly first: number; r
 const CONTEXTS = ['task', 'softirq', 'hardirq', 'nmi'];
 
 function allocationLines(result: RunResult, style: TextStyle): string[] {
+  if (result.allocations.length === 0) return labelled('Allocations', ['none in this trace'], style);
+  const all = allocationTable(result, CONTEXTS, style);
+  const widest = Math.max(...all.map((line) => stripVTControlCharacters(line).length));
+  if (widest <= PAGE_WIDTH) return all;
+  const used = CONTEXTS.filter((ctx) => result.allocations.some((row) => row.ctx === ctx));
+  return allocationTable(result, used, style);
+}
+
+function allocationTable(result: RunResult, contexts: readonly string[], style: TextStyle): string[] {
   const types = [...new Set(result.allocations.map((row) => row.migratetype))];
-  if (types.length === 0) return labelled('Allocations', ['none in this trace'], style);
   const total = (rows: readonly ResultAllocationCount[], of: (row: ResultAllocationCount) => number) =>
     thousands(sum(rows.map(of)));
   const rows = types.map((type) => {
@@ -98,14 +107,14 @@ function allocationLines(result: RunResult, style: TextStyle): string[] {
         ),
       ),
       failed > 0 ? style.bad(thousands(failed)) : '0',
-      ...CONTEXTS.map((ctx) => total(inContext(ctx), (row) => row.ok + row.failed)),
+      ...contexts.map((ctx) => total(inContext(ctx), (row) => row.ok + row.failed)),
     ];
   });
   const head = [
     style.heading('Allocations'),
     ...ORDER_COLUMNS.map(({ head }) => head),
     'failed',
-    ...CONTEXTS,
+    ...contexts,
   ];
   return textTable({ head, rows });
 }

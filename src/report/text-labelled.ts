@@ -3,7 +3,7 @@ import { wrapItems } from './text-table.js';
 
 /** Width of the labels, with the space behind them. */
 export const LABEL_WIDTH = 13;
-const PAGE_WIDTH = 100;
+export const PAGE_WIDTH = 100;
 
 /** A named line whose items wrap under the first one. */
 export function labelled(label: string, items: readonly string[], style: TextStyle, gap?: string): string[] {

@@ -165,7 +165,13 @@ export class ExplainRecorder implements PageAllocTracer, SpbTracer, RequestTrace
   chunk(zone: Zone, pfn: number, order: number, chunkOrder: number, migratetype: number): void {
     if (this.#muted) return;
     const last = this.#last('chunk');
-    if (last?.zone === zoneName(zone) && last.order === order && last.migratetype === typeName(migratetype)) {
+    const refills = this.#list !== null;
+    if (
+      last?.zone === zoneName(zone) &&
+      last.refills === refills &&
+      last.order === order &&
+      last.migratetype === typeName(migratetype)
+    ) {
       last.times++;
       this.#chunkBefore = last.last_pfn;
       last.last_pfn = pfn;
@@ -176,6 +182,7 @@ export class ExplainRecorder implements PageAllocTracer, SpbTracer, RequestTrace
     this.#add({
       step: 'chunk',
       zone: zoneName(zone),
+      refills,
       order,
       migratetype: typeName(migratetype),
       times: 1,
@@ -200,6 +207,7 @@ export class ExplainRecorder implements PageAllocTracer, SpbTracer, RequestTrace
     this.#add({
       step: 'fallback',
       zone: zoneName(zone),
+      refills: this.#list !== null,
       how: isClaimed ? 'block_claimed' : 'stolen',
       pfn,
       order,
@@ -226,7 +234,14 @@ export class ExplainRecorder implements PageAllocTracer, SpbTracer, RequestTrace
     if (this.#muted) return;
     this.#close();
     const order = stage === 'whole_block' ? PAGEBLOCK_ORDER : this.#order;
-    this.#search = new OpenSearch(stage, zone, order, this.#migratetype, this.#list?.length ?? 0);
+    this.#search = new OpenSearch(
+      stage,
+      zone,
+      order,
+      this.#migratetype,
+      this.#list !== null,
+      this.#list?.length ?? 0,
+    );
   }
 
   pass(name: string, zone: Zone): void {

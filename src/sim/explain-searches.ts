@@ -31,12 +31,14 @@ export class OpenSearch {
     readonly zone: Zone,
     order: number,
     migratetype: number,
+    refills: boolean,
     /** entries of the CPU's list that is being refilled, when it began */
     readonly entries: number,
   ) {
     this.step = {
       step: 'search',
       zone: zoneName(zone),
+      refills,
       stage,
       order,
       migratetype: typeName(migratetype),
@@ -94,9 +96,9 @@ export class OpenSearch {
 }
 
 /** What two searches have in common when they are told as one. */
-function keyOf({ zone, stage, order, migratetype, outcome, passes, taken }: ExplainSearch): string {
+function keyOf({ zone, refills, stage, order, migratetype, outcome, passes, taken }: ExplainSearch): string {
   const from = taken === null ? null : [taken.superpageblock, taken.from, taken.how];
-  return JSON.stringify([zone, stage, order, migratetype, outcome, passes, from]);
+  return JSON.stringify([zone, refills, stage, order, migratetype, outcome, passes, from]);
 }
 
 /** Puts a search into the one before it, if they differ in the page only. @returns whether they do */

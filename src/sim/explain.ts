@@ -5,7 +5,7 @@
  * of what it decides; what is due in the background by then has run before.
  */
 import { toolVersion } from '../config/tool-version.js';
-import { GFP_DIRECT_RECLAIM_BIT, gfpMigratetype, gfpZone } from '../mm/gfp.js';
+import { GFP_ACCOUNT_BIT, GFP_DIRECT_RECLAIM_BIT, GFP_NOLOCK, gfpMigratetype, gfpZone } from '../mm/gfp.js';
 import { zonesFor } from '../mm/page-alloc/alloc-pages.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { optionalFlag } from '../mm/page-alloc/slow-flags.js';
@@ -137,15 +137,17 @@ function eventOf(batch: EventBatch, row: number, number: number, start_ns: numbe
 
 function requestOf({ start, set }: Moment, batch: EventBatch, row: number): Explanation['request'] {
   const { mm } = start;
-  const gfp = batch.gfp[row]!;
+  const recorded = batch.gfp[row]!;
   // This kind of request has a mask of its own, whatever the trace says.
-  const migratetype = batch.op[row] === Op.alloc_nolock ? Migratetype.unmovable : gfpMigratetype(gfp);
+  const gfp = batch.op[row] === Op.alloc_nolock ? GFP_NOLOCK | (recorded & GFP_ACCOUNT_BIT) : recorded;
+  const migratetype = gfpMigratetype(gfp);
+  const isMovable = migratetype === Migratetype.movable;
   const cpu = batch.cpu[row]! < mm.nr_cpus ? batch.cpu[row]! : 0;
   const node = batch.node[row]! < mm.nodes.length ? batch.node[row]! : -1;
   const highestZone = gfpZone(gfp);
   const zones = highestZone < 0 ? [] : zonesFor(mm, cpu, gfp, node, highestZone);
   return {
-    kind: migratetype === Migratetype.movable ? 'M' : 'N',
+    kind: isMovable ? 'M' : 'N',
     migratetype: typeName(migratetype),
     pages: pagesOf(batch, row),
     gfp: gfpDialect(set.kernel.generation).format(gfp),
@@ -153,7 +155,7 @@ function requestOf({ start, set }: Moment, batch: EventBatch, row: number): Expl
     node: node < 0 ? mm.spec.cpu_nodes[cpu]! : node,
     zonelist: zones.map(zoneName),
     may_reclaim: (gfp & GFP_DIRECT_RECLAIM_BIT) !== 0,
-    is_optional: mm.spb !== null && optionalFlag(gfp) !== 0,
+    is_optional: mm.spb !== null && !isMovable && optionalFlag(gfp) !== 0,
   };
 }
 

@@ -2,7 +2,7 @@
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import type { Zone } from '../mm/page-alloc/zone.js';
 import { type RangeState, stateOf, takeCensus } from '../mm/spb/census.js';
-import { type SpbStats, VISIT_CLASSES } from '../mm/spb/spb-stats.js';
+import { VISIT_CLASSES } from '../mm/spb/spb-stats.js';
 import {
   FULLNESS_NAMES,
   NR_SB_FULLNESS,
@@ -91,8 +91,9 @@ export function resultSpb(mm: PageAllocator): ResultSpb | null {
   const { stats, rules } = mm.spb;
   return {
     selector: rules.bitmap ? 'bitmap' : 'lists',
-    outcomes: outcomeRows(stats),
+    outcomes: cells(OUTCOME_NAMES, stats.outcomes).map(({ name, ...cell }) => ({ outcome: name, ...cell })),
     claim_refused: named(REFUSAL_NAMES, stats.claim_refused),
+    refusals: cells(REFUSAL_NAMES, stats.refusals).map(({ name, ...cell }) => ({ reason: name, ...cell })),
     relax_steps: named(RELAX_NAMES, stats.relax_steps),
     search: {
       searches: stats.searches,
@@ -164,14 +165,17 @@ function named(names: readonly string[], counts: Float64Array): Record<string, n
   return Object.fromEntries(names.map((name, index) => [name, counts[index]!]));
 }
 
-function outcomeRows(stats: SpbStats): ResultSpb['outcomes'] {
-  const rows: ResultSpb['outcomes'] = [];
-  OUTCOME_NAMES.forEach((outcome, number) => {
+/** Counts by name, type and order of the request that are not zero. */
+function cells(
+  names: readonly string[],
+  counts: Float64Array,
+): { name: string; migratetype: string; order: number; count: number }[] {
+  const rows: { name: string; migratetype: string; order: number; count: number }[] = [];
+  names.forEach((name, number) => {
     for (let type = 0; type < MIGRATE_TYPES; type++)
       for (let order = 0; order < NR_PAGE_ORDERS; order++) {
-        const count = stats.outcomes[(number * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type]!;
-        if (count > 0)
-          rows.push({ outcome, migratetype: MIGRATETYPE_NAMES[type]!.toLowerCase(), order, count });
+        const count = counts[(number * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type]!;
+        if (count > 0) rows.push({ name, migratetype: MIGRATETYPE_NAMES[type]!.toLowerCase(), order, count });
       }
   });
   return rows;

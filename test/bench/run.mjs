@@ -9,12 +9,14 @@ import { largeBench } from './large-bench.mjs';
 import { memoryBench } from './memory-bench.mjs';
 import { readBench } from './read-bench.mjs';
 import { replayBench } from './replay-bench.mjs';
+import { spbBench } from './spb-bench.mjs';
 import { startupBench } from './startup-bench.mjs';
 
 const BENCHES = {
   replay: replayBench,
   memory: memoryBench,
   read: readBench,
+  spb: spbBench,
   startup: startupBench,
   ingest: ingestBench,
   large: largeBench,

@@ -3,9 +3,118 @@
  */
 import { defaultPolicy } from '../../src/mm/policy.js';
 import { extfragIndexes, unusableIndexes } from '../../src/report/fragmentation-index.js';
-import type { ResultReadInput, ResultZone, RunResult } from '../../src/report/run-result.js';
+import type {
+  ResultReadInput,
+  ResultSpb,
+  ResultSpbRange,
+  ResultZone,
+  ResultZoneSpb,
+  RunResult,
+} from '../../src/report/run-result.js';
 
 const NONE = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/** A 1 GiB range of free and movable memory. */
+export function sampleRange(overrides: Partial<ResultSpbRange> = {}): ResultSpbRange {
+  return {
+    start_pfn: 0x40000,
+    state: 'clean',
+    list: null,
+    present_pages: 0x40000,
+    free_pages: 0x30000,
+    movable_pages: 0x10000,
+    nonmovable_pages: 0,
+    kept_pages: 0,
+    free_blocks: 384,
+    movable_blocks: 128,
+    nonmovable_blocks: 0,
+    ...overrides,
+  };
+}
+
+/** Superpageblocks of a zone; the counts of states are those of `ranges`. */
+export function sampleZoneSpb(overrides: Partial<ResultZoneSpb> = {}): ResultZoneSpb {
+  const ranges = overrides.ranges ?? [];
+  const counted = (state: ResultSpbRange['state']) => ranges.filter((range) => range.state === state).length;
+  const tainted = counted('tainted');
+  const nonmovable_pages = ranges.reduce((sum, range) => sum + range.nonmovable_pages, 0);
+  const floor = Math.ceil(nonmovable_pages / 0x40000);
+  return {
+    total: ranges.length,
+    empty: counted('empty'),
+    clean: counted('clean'),
+    tainted,
+    held: counted('held'),
+    tainted_by_bits: null,
+    isolated: null,
+    nonmovable_pages,
+    floor,
+    taint_efficiency: tainted === 0 ? null : floor / tainted,
+    ideal_empty: 0,
+    gigantic_now: counted('empty'),
+    gigantic_after_migration: counted('empty'),
+    gigantic_after_reclaim: counted('empty') + counted('clean'),
+    ranges,
+    ...overrides,
+  };
+}
+
+const NO_WORK = { runs: 0, busy_ns: 0, waited_ns: 0, most_waited_ns: 0 };
+
+/** What the series did in a run that never needed it. */
+export function sampleSpb(overrides: Partial<ResultSpb> = {}): ResultSpb {
+  return {
+    selector: 'lists',
+    outcomes: [],
+    claim_refused: {},
+    refusals: [],
+    relax_steps: {},
+    search: {
+      searches: 0,
+      visited: 0,
+      probes: 0,
+      bitmap_flips: 0,
+      visits_histogram: [],
+      fall_throughs: 0,
+      fall_throughs_with_buddy: 0,
+    },
+    fallback: {
+      claims_preferred: 0,
+      claims_other: 0,
+      steals: 0,
+      taints_by_pass3: 0,
+      taints_by_claim: 0,
+      taints_by_steal: 0,
+      nofragment_dropped: 0,
+      reclaim_rounds: 0,
+      spb_highorder_refused: 0,
+    },
+    evacuation: {
+      requested: 0,
+      dropped: 0,
+      calls: 0,
+      successes: 0,
+      phase1_blocks: 0,
+      phase2_blocks: 0,
+      moved_pages: 0,
+      failed_pages: 0,
+    },
+    defrag: { offered: 0, in_cooldown: 0, runs: 0, no_progress: 0, moved_pages: 0, blocks_freed: 0 },
+    slab_shrink: { queued: 0, ran: 0, rounds: 0, objects: 0, pages: 0 },
+    work: { evacuate: { ...NO_WORK }, defrag: { ...NO_WORK }, slab_shrink: { ...NO_WORK } },
+    contig: {
+      calls: 0,
+      failed: 0,
+      gigantic_allocated: 0,
+      gigantic_from_empty: 0,
+      gigantic_migrated_pages: 0,
+      gigantic_most_migrated_pages: 0,
+      thp_tried: 0,
+      thp_allocated: 0,
+    },
+    ...overrides,
+  };
+}
 
 /** A zone whose free chunks are all Movable unless `pagetype` says otherwise. */
 export function sampleZone(overrides: Partial<ResultZone>): ResultZone {
@@ -31,6 +140,7 @@ export function sampleZone(overrides: Partial<ResultZone>): ResultZone {
     extfrag_index: extfragIndexes(buddyinfo),
     unusable_index: unusableIndexes(buddyinfo),
     counters: {},
+    superpageblocks: sampleZoneSpb(),
     map_first_pfn: 0x100000,
     map: 'MmU.',
     ...overrides,
@@ -136,6 +246,7 @@ export function sampleResult(overrides: Partial<RunResult> = {}): RunResult {
         map: 'UUUMMMMMMRRm....',
       }),
     ],
+    superpageblocks: null,
     series: [],
     findings: [
       {

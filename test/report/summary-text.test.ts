@@ -1,9 +1,17 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import type { RunResult } from '../../src/report/run-result.js';
 import { renderSeries } from '../../src/report/series-text.js';
 import { renderSummary } from '../../src/report/summary-text.js';
 import type { TextStyle } from '../../src/report/text-style.js';
-import { sampleInput, sampleResult } from './sample-result.js';
+import {
+  sampleInput,
+  sampleRange,
+  sampleResult,
+  sampleSpb,
+  sampleZone,
+  sampleZoneSpb,
+} from './sample-result.js';
 
 describe('the summary', () => {
   test('says what was assumed, what was allocated, how fragmented memory is, what to mind', () => {
@@ -13,6 +21,8 @@ start state: kpageflags
 221,663 events over 2.56 s (traced), replayed in 0.04 s (5.4 M/s)   PFNs by the policy
 peak memory 114 MiB
 machine: the recording's zoneinfo   order inside free lists is not recorded: ascending PFN taken
+
+Superpageblocks  none: no zone has a whole GiB
 
 Allocations    order 0    1  2      3  4-8  9-10  failed    task  softirq  hardirq  nmi
   unmovable      9,801  193  0      0    0     0       3   9,804      193        0    0
@@ -30,7 +40,7 @@ Notes        14 frees of pages older than the trace; 0 of 1 other kind
 Findings     double_free 1
   event 1,881  free of 0x1a3f2, which is free already
 
-More: --proc (kernel text) · --map · --series 1s · --json
+More: --proc (kernel text) · --map · --series 1s · --verbose · --json · spbsim explain
 `,
     );
   });
@@ -44,6 +54,22 @@ More: --proc (kernel text) · --map · --series 1s · --json
     expect(table[0]).toContain('o10  extfrag  blk U');
     expect(table[3]).toMatch(/ 0\.11 +0\.36 +50 /);
     for (const line of table) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  test('a table that would be too wide leaves out contexts in which nothing happened', () => {
+    const allocations = ['unmovable', 'movable', 'reclaimable'].flatMap((migratetype) =>
+      Array.from({ length: 11 }, (_, order) => ({
+        migratetype,
+        ctx: 'task',
+        order,
+        ok: 234_567,
+        failed: 10_000,
+      })),
+    );
+    const lines = renderSummary(sampleResult({ allocations })).split('\n');
+    const first = lines.findIndex((line) => line.startsWith('Allocations'));
+    expect(lines[first]).toMatch(/failed +task$/);
+    for (const line of lines.slice(first, first + 4)) expect(line.length).toBeLessThanOrEqual(100);
   });
 
   test('what is neither allocation nor free is counted too', () => {
@@ -119,6 +145,9 @@ describe('the series', () => {
     unusable_order9: 310,
     unusable_order10: 380,
     extfrag_order9: -1000,
+    spb_empty: 1,
+    spb_clean: 2,
+    spb_tainted: 0,
   };
 
   test('one line per zone and sample, times from the start of the run', () => {
@@ -135,6 +164,34 @@ describe('the series', () => {
       at  zone      free  per-CPU  unus o3    o9   o10  extfrag o9  pgfree  allocstall  compact_stall
     0 ns  0 DMA32  1 GiB    4 MiB     0.02  0.31  0.38                   0           0              0
   1.00 s  0 DMA32  1 GiB    4 MiB     0.02  0.31  0.38               1,000           3              0
+`,
+    );
+  });
+
+  test('superpageblocks have a table of their own, with what was done to them where the policy does anything', () => {
+    const series = [
+      {
+        ts_ns: 2_000_000_000,
+        zones: [zone, { ...zone, name: 'DMA' }],
+        vmstat: { spb_slab_shrink_queued: 3 },
+      },
+    ];
+    const zones = [
+      sampleZone({ name: 'DMA', superpageblocks: sampleZoneSpb({ ranges: [sampleRange()] }) }),
+      sampleZone({
+        name: 'DMA32',
+        superpageblocks: sampleZoneSpb({ ranges: [sampleRange(), sampleRange()] }),
+      }),
+    ];
+    const table = (result: RunResult) => renderSeries(result).split('\nSuperpageblocks\n')[1];
+    expect(table(sampleResult({ series, zones }))).toBe(
+      `      at  zone     empty  clean  tainted
+  1.00 s  0 DMA32      1      2        0
+`,
+    );
+    expect(table(sampleResult({ series, zones, superpageblocks: sampleSpb() }))).toBe(
+      `      at  zone     empty  clean  tainted  shrink queued  ran  evacuated  defragged  1 GiB given
+  1.00 s  0 DMA32      1      2        0              3    0          0          0            0
 `,
     );
   });

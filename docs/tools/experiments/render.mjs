@@ -59,41 +59,42 @@ The floor is what any policy needs: non-movable bytes / 1 GiB, rounded up.`;
 }
 
 function r2(runs) {
-  const head = [
-    'policy',
-    ...runs[0].result.series.map(
-      ({ ts_ns }) => `${Math.round((ts_ns - runs[0].result.series[0].ts_ns) / 1e9)} s`,
-    ),
-  ];
-  const rows = runs.map(({ request, result }) => [
-    `\`${request.policy}\``,
-    ...result.series.map(({ spb_tainted }) => spb_tainted),
-  ]);
-  const memory = runs.map(({ request, result }) => [
-    `\`${request.policy}\``,
-    ...result.series.map(({ nonmovable_pages }) => gib(nonmovable_pages)),
-  ]);
-  const shrinks = runs.map(({ request, result }) => [
-    `\`${request.policy}\``,
-    result.spb === null ? '–' : number(result.spb.slab_shrink.queued),
-    result.spb === null ? '–' : number(result.spb.slab_shrink.ran),
-    result.spb === null ? '–' : number(result.spb.slab_shrink.objects),
-    result.zone.tainted,
-    result.zone.floor,
-    result.zone.taint_efficiency ?? '–',
-  ]);
-  return `## R2: a slab ramp, with the shrinker started on demand or at the high water
+  const start = runs[0].result.series[0].ts_ns;
+  const times = runs[0].result.series.map(({ ts_ns }) => `${Math.round((ts_ns - start) / 1e9)} s`);
+  const overTime = (group, of) =>
+    table(
+      ['policy', ...times],
+      group.map(({ request, result }) => [`\`${request.policy}\``, ...result.series.map(of)]),
+    );
+  const parts = [...new Set(runs.map(({ request }) => request.used))].map((used) => {
+    const group = runs.filter(({ request }) => request.used === used);
+    const shrinks = group.map(({ request, result }) => [
+      `\`${request.policy}\``,
+      ...['queued', 'ran', 'objects'].map((name) =>
+        result.spb === null ? '–' : number(result.spb.slab_shrink[name]),
+      ),
+      result.zone.tainted,
+      result.zone.floor,
+      result.zone.taint_efficiency ?? '–',
+    ]);
+    return `### ${used} of memory used
 
-\`slab-ramp\` on ${runs[0].request.gib} GiB: reclaimable slab grows from 1.7 to 11.7 GB in six minutes while page cache and anonymous memory
-fill the rest. Tainted superpageblocks of the Normal zone over time (for the series as its own counters say):
+Tainted superpageblocks of the Normal zone:
 
-${table(head, rows)}
+${overTime(group, ({ spb_tainted }) => spb_tainted)}
 
-Non-movable memory at the same times, GiB:
+Non-movable memory in it, GiB:
 
-${table(head, memory)}
+${overTime(group, ({ nonmovable_pages }) => gib(nonmovable_pages))}
 
 ${table(['policy', 'shrinks queued', 'ran', 'objects freed', 'tainted at the end', 'floor', 'floor / tainted'], shrinks)}`;
+  });
+  return `## R2: a slab ramp, with the shrinker started on demand or at the high water
+
+\`slab-ramp\` on ${runs[0].request.gib} GiB: reclaimable slab grows from 1.7 to 11.7 GB in six minutes, after two minutes in which memory
+fills with page cache and anonymous memory.
+
+${parts.join('\n\n')}`;
 }
 
 function r3(runs) {

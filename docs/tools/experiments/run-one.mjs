@@ -36,10 +36,29 @@ function withoutRanges(section) {
 }
 
 /** A generated workload under a policy; with `every_ns`, the superpageblocks of the Normal zone over time. */
-async function workload({ name, gib, cpus, seed, duration_ns, set, policy: policyName, knobs, every_ns }) {
+async function workload(request) {
+  const {
+    name,
+    gib,
+    cpus,
+    seed,
+    duration_ns,
+    events: most,
+    set,
+    policy: policyName,
+    knobs,
+    every_ns,
+  } = request;
   const { policy } = await resolvePolicy(policyName, knobs ?? []);
   const mm = machine(gib, cpus, policy);
-  const trace = generate(name, { seed, memory_pages: gib * PAGES_PER_GIB, cpus, duration_ns, set });
+  const trace = generate(name, {
+    seed,
+    memory_pages: gib * PAGES_PER_GIB,
+    cpus,
+    duration_ns,
+    events: most,
+    set,
+  });
   const notes = new Notes();
   const series = [];
   const normal = mm.zones.at(-1);

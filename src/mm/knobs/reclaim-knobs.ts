@@ -120,16 +120,23 @@ export const RECLAIM_KNOBS = {
     'none',
     ['none', 'reclaimable_pages'],
     'spb 4.6',
-    'what shrinkers shrink: nothing, or the pages of RECLAIMABLE requests taken as slabs of objects, oldest first',
+    'what shrinkers shrink: nothing, or the pages of RECLAIMABLE requests taken as slabs of objects, oldest first (INFERRED)',
   ),
-  'shrinker.objects_per_page': number(21, 1, 512, 'objects', 'spb 4.6', 'objects in a page of such a slab'),
+  'shrinker.objects_per_page': number(
+    21,
+    1,
+    512,
+    'objects',
+    'spb 4.6',
+    'objects in a page of such a slab (INFERRED: a dentry)',
+  ),
   'shrinker.seeks': number(
     2,
     1,
     100,
     'seeks',
     'spb 4.6',
-    'cost of making an object again; more seeks, fewer scanned',
+    'cost of making an object again; more seeks, fewer scanned (ATTESTED: DEFAULT_SEEKS)',
   ),
   'shrinker.batch': number(
     128,
@@ -137,7 +144,7 @@ export const RECLAIM_KNOBS = {
     1_000_000,
     'objects',
     'spb 4.6',
-    'a scan below this is put off to the next call',
+    'a scan below this is put off to the next call (ATTESTED: SHRINK_BATCH)',
   ),
   'shrinker.pinned_permille': number(
     0,
@@ -145,7 +152,7 @@ export const RECLAIM_KNOBS = {
     1_000,
     '1/1000 of pages',
     'spb 4.6',
-    'share of the slab pages that hold an object in use, so that they never come free',
+    'share of the slab pages that hold an object in use, so that they never come free (INFERRED)',
   ),
   'shrinker.object_cost_ns': number(
     500,
@@ -153,6 +160,6 @@ export const RECLAIM_KNOBS = {
     1_000_000_000,
     'ns/object',
     'spb 4.6',
-    'simulated time to look at one object',
+    'simulated time to look at one object (INFERRED)',
   ),
 } as const satisfies Record<string, KnobSpec>;

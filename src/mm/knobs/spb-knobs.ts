@@ -219,7 +219,7 @@ export const SPB_KNOBS = {
     1_000_000_000,
     'ns',
     'spb 4.1',
-    'time from a trigger until its irq_work has queued the work',
+    'time from a trigger until its irq_work has queued the work (INFERRED)',
   ),
   'spb.work_latency_ns': number(
     10_000,
@@ -227,7 +227,7 @@ export const SPB_KNOBS = {
     1_000_000_000,
     'ns',
     'spb 4.1',
-    'time from queueing until an idle worker begins',
+    'time from queueing until an idle worker begins (INFERRED)',
   ),
 
   'spb.contig_steering': boolean(

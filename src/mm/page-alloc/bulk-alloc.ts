@@ -14,7 +14,7 @@ import { refillSize } from './pcp-tuning.js';
 import { pcpListIndex } from './per-cpu-pages.js';
 import { refill } from './rmqueue.js';
 import { cmaFlag } from './slow-flags.js';
-import { boostedMark, zoneWatermarkFast } from './watermark.js';
+import { ALLOC_NOFRAGMENT, boostedMark, zoneWatermarkFast } from './watermark.js';
 import { WMARK_LOW, type Zone } from './zone.js';
 
 /**
@@ -35,7 +35,8 @@ export function allocPagesBulk(
   const highestZone = gfpZone(gfp);
   if (highestZone < 0) return filled;
   const migratetype = mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable;
-  const flags = WMARK_LOW | cmaFlag(mm, migratetype);
+  // With superpageblocks it must not taint either. model: spb 3.7 step 1
+  const flags = WMARK_LOW | cmaFlag(mm, migratetype) | (mm.spb === null ? 0 : ALLOC_NOFRAGMENT);
   const wanted = mm.policy['bulk.mark_excludes_filled'] ? slots.length - filled : slots.length;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
   const zone = localZoneWith(mm, zones, wanted, flags, gfp);

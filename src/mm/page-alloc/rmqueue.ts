@@ -40,6 +40,7 @@ export function rmqueue(
   let pfn = -1;
   if (
     zone.spb !== null &&
+    (zone.flags & ZONE_BOOSTED_WATERMARK) === 0 &&
     (allocFlags & (ALLOC_NOFRAGMENT | ALLOC_RESERVES)) === ALLOC_NOFRAGMENT &&
     hasNothingFor(zone, cpu, order, migratetype)
   ) {

@@ -121,7 +121,9 @@ export class SlowRequest {
     if (spb === null || (this.flags & ALLOC_NOFRAGMENT) === 0) return false;
     spb.stats.reclaim_rounds++;
     // A movable request taints nothing: there is no use in its holding out.
-    return this.migratetype === Migratetype.movable || this.rounds >= policy['spb.taint_deadline_rounds'];
+    if (this.migratetype === Migratetype.movable) return true;
+    // Before the model cuts the request short it has to have had its last chance.
+    return this.rounds >= Math.min(policy['spb.taint_deadline_rounds'], policy['slowpath.max_rounds'] - 1);
   }
 
   /** Counts a round. False where the policy says that the kernel would go on forever. */

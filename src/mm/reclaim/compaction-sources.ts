@@ -27,7 +27,7 @@ export function isolateSources(control: CompactControl): boolean {
     const atStart = low === blockStart(low) || low === zone.start_pfn;
     if (atStart && !chosen && !goal.ignore_skip && mm.compaction.isSkipped(low)) continue;
     const hopeless = endOfHopelessSuperpageblock(control, low);
-    if (hopeless > end) {
+    if (hopeless >= end) {
       // The step of the loop goes on from here, to the end of the superpageblock or of the range.
       end = Math.min(hopeless, blockStart(control.free_pfn) + PAGEBLOCK_PAGES);
       advanceCached(state.migrate_pfn, goal.async, end);

@@ -19,6 +19,7 @@ const { movable, cma, isolate } = Migratetype;
  *
  * @param from type of the list that the chunk is on
  * @param fromTainted the block need not be half free or of a like kind
+ * @param order of the request, for counting
  * @returns whether it was claimed; a refusal is counted
  */
 export function tryToClaimBlock(
@@ -31,12 +32,13 @@ export function tryToClaimBlock(
   from: number,
   fromTainted: boolean,
   allocFlags: number,
+  order: number,
 ): boolean {
   if (boostWatermark(zone, mm.rules, PAGEBLOCK_PAGES) && allocFlags & ALLOC_KSWAPD)
     zone.flags |= ZONE_BOOSTED_WATERMARK;
   const refusal = whyNot(mm, system, zone, chunk, migratetype, from, fromTainted);
   if (refusal >= 0) {
-    system.stats.claim_refused[refusal]!++;
+    system.stats.countRefusal(refusal, order, migratetype);
     system.tracer?.claimRefused(chunk, migratetype, from, refusal);
     return false;
   }

@@ -107,7 +107,8 @@ function claimOfOrder(
       let pfn = chunk;
       if (chunkOrder >= PAGEBLOCK_ORDER)
         takeChunk(mm, zone, spbs, cpu, chunk, order, chunkOrder, from, migratetype, true);
-      else if (!tryToClaimBlock(mm, system, zone, cpu, chunk, migratetype, from, false, flags)) continue;
+      else if (!tryToClaimBlock(mm, system, zone, cpu, chunk, migratetype, from, false, flags, order))
+        continue;
       else pfn = takeFromClaimedBlock(mm, zone, spbs, spb, cpu, order, migratetype);
       if (!wasTainted && spbs.isTainted(spb)) system.stats.taints_by_claim++;
       system.tracer?.take(pfn, order, chunkOrder, from, 'claimed by fallback');

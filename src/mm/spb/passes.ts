@@ -1,198 +1,32 @@
 /**
- * The smallest search over superpageblocks: one table of passes, one walk that interprets it.
+ * The smallest search over superpageblocks: one walk that interprets the table of passes.
  *
- *     pass    1            2        2b        2c         2d        pre-3      3        4            zone
- *     where   preferred    tainted  tainted   tainted    tainted   -          empty    tainted      zone's own lists
- *     from    own type     MOVABLE  MOVABLE   opposite   MOVABLE   trigger    any      own type     own type
- *     who     all          N        N         N          N         N, M       N, M     M            all
- *
- * N is a non-movable request (UNMOVABLE, RECLAIMABLE), M a movable one, H one for the HIGHATOMIC lists, C one for the CMA
- * lists. Superpageblocks are walked fullest first, inside a list from the oldest member on; the first hit wins.
+ * Superpageblocks are walked fullest first, inside a list from the oldest member on; the first hit wins.
  * model: spb 3.3
  */
 import { expand, setBlockTypes } from '../page-alloc/buddy.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import { pcpAllowedOrder } from '../page-alloc/per-cpu-pages.js';
-import { ALLOC_NOFRAG_TAINTED_OK, ALLOC_NOFRAGMENT } from '../page-alloc/watermark.js';
+import { ALLOC_NOFRAGMENT } from '../page-alloc/watermark.js';
 import type { Zone } from '../page-alloc/zone.js';
-import {
-  MAX_PAGE_ORDER,
-  MIGRATE_PCPTYPES,
-  MIGRATE_TYPES,
-  Migratetype,
-  NR_PAGE_ORDERS,
-  PAGEBLOCK_ORDER,
-} from '../types.js';
+import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, MIGRATE_TYPES } from '../types.js';
 import { takeFromClaimedBlock, tryToClaimBlock } from './claim-block.js';
 import { offerToDefrag, queueSpbEvacuate, queueSpbSlabShrink, reactToTaintedAlloc } from './node-work.js';
-import type { SpbRules } from './spb-rules.js';
-import type { SpbSystem } from './spb-system.js';
 import {
-  CLEAN_PLACES,
-  EMPTY_PLACES,
-  NR_SB_FULLNESS,
-  placeOfBucket,
-  SB_TAINTED,
-  TAINTED_PLACES,
-  WalkOutcome,
-} from './spb-types.js';
+  ALL_PASSES,
+  KIND_OF,
+  M,
+  N,
+  orderRange,
+  PASS_3,
+  PASSES,
+  type Pass,
+  WHOLE_BLOCKS,
+} from './pass-table.js';
+import type { SpbSystem } from './spb-system.js';
+import { NR_SB_FULLNESS, placeOfBucket, SB_TAINTED, TAINTED_PLACES, WalkOutcome } from './spb-types.js';
 import type { Superpageblocks } from './superpageblocks.js';
-import { walkSuperpageblocks } from './walk.js';
-
-const { unmovable, movable, reclaimable, highatomic, cma } = Migratetype;
-
-/** Kinds of requests, as bits. */
-const M = 1;
-const N = 2;
-const H = 4;
-const C = 8;
-const KIND_OF: readonly number[] = [N, M, N, H, C, 0];
-
-/** Orders below a pageblock, and from a pageblock up, as bits. */
-const BELOW_BLOCK = (1 << PAGEBLOCK_ORDER) - 1;
-const WHOLE_BLOCKS = ((1 << NR_PAGE_ORDERS) - 1) & ~BELOW_BLOCK;
-
-export interface Pass {
-  readonly name: string;
-  readonly outcome: number;
-  /** kinds of requests that it serves */
-  readonly who: number;
-  readonly places: (kind: number) => readonly number[];
-  /** list types that it takes from, in order */
-  readonly from: (migratetype: number) => readonly number[];
-  /** whole: only chunks of a pageblock or more; below: only smaller ones; smallest chunk first */
-  readonly chunks: 'whole' | 'below' | 'all';
-  /** where the policy says so, whole pageblocks come before fragments */
-  readonly wholeFirst?: true;
-  /** as_is: the rest stays on the list that it came from; relabel: the chunk's blocks change type; claim: its block does */
-  readonly how: 'as_is' | 'relabel' | 'claim';
-  /** leaves the reserve of a tainted superpageblock alone */
-  readonly keepsReserve?: true;
-  readonly isGated?: (rules: SpbRules, kind: number, flags: number) => boolean;
-  readonly reacts?: true;
-  /** what is triggered before it begins */
-  readonly before?: (mm: PageAllocator, zone: Zone, order: number, migratetype: number, kind: number) => void;
-}
-
-const preferred = (kind: number) => (kind & (N | H) ? TAINTED_PLACES : CLEAN_PLACES);
-const tainted = () => TAINTED_PLACES;
-const own = (migratetype: number) => OWN[migratetype]!;
-const OWN: readonly (readonly number[])[] = [[0], [1], [2], [3], [4], [5]];
-const MOVABLE_ONLY: readonly number[] = [movable];
-const fromMovable = () => MOVABLE_ONLY;
-const OPPOSITE: readonly (readonly number[])[] = [[reclaimable], [], [unmovable]];
-/** N takes what is its own first, then claims a MOVABLE block. */
-const OWN_OR_MOVABLE: readonly (readonly number[])[] = [
-  [unmovable, movable],
-  [movable],
-  [reclaimable, movable],
-];
-
-const needsTaintedOk = (rules: SpbRules, _kind: number, flags: number) =>
-  rules.pass2_needs_tainted_ok && (flags & (ALLOC_NOFRAGMENT | ALLOC_NOFRAG_TAINTED_OK)) === ALLOC_NOFRAGMENT;
-const mayNotTaint = (rules: SpbRules, kind: number, flags: number) =>
-  rules.pass3_nofrag_gate && kind === N && (flags & ALLOC_NOFRAGMENT) !== 0;
-
-const PASSES: readonly Pass[] = [
-  {
-    name: '1',
-    outcome: WalkOutcome.pass1,
-    who: M | N | H | C,
-    places: preferred,
-    from: own,
-    chunks: 'all',
-    wholeFirst: true,
-    how: 'as_is',
-    reacts: true,
-  },
-  // Reserved and CMA blocks may lie anywhere: their requests have no other pass. model: spb 3.10
-  {
-    name: '1',
-    outcome: WalkOutcome.pass1,
-    who: H,
-    places: () => CLEAN_PLACES,
-    from: own,
-    chunks: 'all',
-    how: 'as_is',
-  },
-  { name: '1', outcome: WalkOutcome.pass1, who: C, places: tainted, from: own, chunks: 'all', how: 'as_is' },
-  {
-    name: '1',
-    outcome: WalkOutcome.pass1,
-    who: H | C,
-    places: () => EMPTY_PLACES,
-    from: own,
-    chunks: 'all',
-    how: 'as_is',
-  },
-  {
-    name: '2',
-    outcome: WalkOutcome.pass2,
-    who: N,
-    places: tainted,
-    from: fromMovable,
-    chunks: 'whole',
-    how: 'relabel',
-    isGated: needsTaintedOk,
-    reacts: true,
-  },
-  {
-    name: '2b',
-    outcome: WalkOutcome.pass2b,
-    who: N,
-    places: tainted,
-    from: fromMovable,
-    chunks: 'below',
-    how: 'claim',
-    isGated: needsTaintedOk,
-    reacts: true,
-  },
-  {
-    name: '2c',
-    outcome: WalkOutcome.pass2c,
-    who: N,
-    places: tainted,
-    from: (type) => OPPOSITE[type]!,
-    chunks: 'below',
-    how: 'as_is',
-    reacts: true,
-  },
-  {
-    name: '2d',
-    outcome: WalkOutcome.pass2d,
-    who: N,
-    places: tainted,
-    from: fromMovable,
-    chunks: 'all',
-    how: 'as_is',
-    reacts: true,
-  },
-  {
-    name: '3',
-    outcome: WalkOutcome.pass3,
-    who: M | N,
-    places: () => EMPTY_PLACES,
-    from: (type) => OWN_OR_MOVABLE[type]!,
-    chunks: 'whole',
-    how: 'relabel',
-    isGated: mayNotTaint,
-    before: beforePass3,
-  },
-  {
-    name: '4',
-    outcome: WalkOutcome.pass4,
-    who: M,
-    places: tainted,
-    from: own,
-    chunks: 'all',
-    how: 'as_is',
-    keepsReserve: true,
-  },
-];
-const PASS_3 = PASSES.findIndex(({ name }) => name === '3');
-/** Where a CPU stops that looks for a whole pageblock to own and must not taint. */
-export const UP_TO_PASS_2 = PASSES.findIndex(({ name }) => name === '2') + 1;
-export const ALL_PASSES = PASSES.length;
+import { probesIn, walkSuperpageblocks } from './walk.js';
 
 /**
  * __rmqueue_smallest() with superpageblocks.
@@ -223,7 +57,7 @@ export function searchPasses(
     if ((pass.who & kind) === 0) continue;
     if (i === PASS_3 && kind === N) noteFallThrough(system, zone, order, migratetype);
     if (pass.isGated?.(rules, kind, flags)) continue;
-    pass.before?.(mm, zone, order, migratetype, kind);
+    if (pass.triggers) beforePass3(mm, zone, order, migratetype, kind);
     tracer?.pass(pass.name, zone);
     pfn = runPass(mm, system, zone, spbs, cpu, order, migratetype, flags, kind, pass);
     outcome = pass.outcome;
@@ -235,7 +69,7 @@ export function searchPasses(
   }
   const visited = stats.visited - before;
   system.lastVisited = visited;
-  system.lastProbes = stats.probes - probesBefore;
+  system.lastProbes = system.probesBefore - probesBefore;
   // A CPU that only looked for a whole block has not been refused a page.
   if (pfn >= 0 || nr_passes === ALL_PASSES) {
     stats.countSearch(visited);
@@ -266,14 +100,17 @@ export function searchAgain(
   const pass = system.lastPass;
   const spbs = zone.spb!;
   if (pass === null || system.tracer !== null || mm.tracer !== null || spbs.place[spb] !== place) return -1;
+  // What a bitmap search reads depends on the whole list: it is made, and is cheap.
+  if (spbs.bitmaps !== null) return -1;
   const types = pass.from(migratetype);
   const range = orderRange(order, pass.chunks);
   for (const type of types) {
+    const have = spbs.listMask[spb * MIGRATE_TYPES + type]! & range;
     const pfn = takeIn(mm, system, zone, spbs, spb, cpu, order, migratetype, type, range, pass);
     if (pfn < 0) continue;
     const { stats } = system;
     stats.visited += system.lastVisited;
-    stats.probes += system.lastProbes;
+    stats.probes += system.lastProbes + probesIn(have, range);
     stats.countSearch(system.lastVisited);
     stats.countOutcome(pass.outcome, order, migratetype);
     if (pass.reacts) reactToTaintedAlloc(mm, zone, spb);
@@ -325,13 +162,6 @@ function refuse(system: SpbSystem, spbs: Superpageblocks, spb: number, why: stri
   return -1;
 }
 
-/** Orders that a pass takes chunks of, as bits. */
-function orderRange(order: number, chunks: Pass['chunks']): number {
-  const up = (WHOLE_BLOCKS | BELOW_BLOCK) & (-1 << order);
-  if (chunks === 'whole') return up & WHOLE_BLOCKS;
-  return chunks === 'below' ? up & BELOW_BLOCK : up;
-}
-
 /** Takes from one type's lists in one superpageblock. @returns PFN, or -1 */
 function takeIn(
   mm: PageAllocator,
@@ -348,7 +178,9 @@ function takeIn(
 ): number {
   let have = spbs.listMask[spb * MIGRATE_TYPES + from]! & range;
   while (have !== 0) {
-    const wholeFirst = pass.wholeFirst && system.rules.pass1_whole_first && have & WHOLE_BLOCKS;
+    // What an evacuation moves fills gaps: it would break up one whole block after another.
+    const opensBlocks = system.rules.pass1_whole_first && system.source === null;
+    const wholeFirst = pass.wholeFirst && opensBlocks && have & WHOLE_BLOCKS;
     const candidates = wholeFirst ? have & WHOLE_BLOCKS : have;
     const chunkOrder = 31 - Math.clz32(candidates & -candidates);
     const chunk = spbs.headPfn(spb, chunkOrder, from);
@@ -363,7 +195,7 @@ function takeIn(
       );
       return chunk;
     }
-    if (tryToClaimBlock(mm, system, zone, cpu, chunk, migratetype, from, true, 0)) {
+    if (tryToClaimBlock(mm, system, zone, cpu, chunk, migratetype, from, true, 0, order)) {
       const pfn = takeFromClaimedBlock(mm, zone, spbs, spb, cpu, order, migratetype);
       if (pfn >= 0) {
         system.tracer?.take(pfn, order, chunkOrder, from, 'block claimed');
@@ -461,11 +293,4 @@ export function sawFreePages(spbs: Superpageblocks): boolean {
     for (let spb = spbs.first(place); spb >= 0; spb = spbs.after(spb))
       if (spbs.nr_free_pages[spb]! > 0) return true;
   return false;
-}
-
-/** Names of the types that requests of a kind are for, so that tables can say M, N, H and C. */
-export function requestKind(migratetype: number): string {
-  if (migratetype === movable) return 'M';
-  if (migratetype === highatomic) return 'H';
-  return migratetype === cma ? 'C' : 'N';
 }

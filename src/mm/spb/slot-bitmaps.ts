@@ -175,6 +175,11 @@ export class SlotBitmaps {
     return true;
   }
 
+  /** Bits that are set for somebody, for validation: none may be left behind. */
+  get population(): number {
+    return this.#members.reduce((sum, members) => sum + members, 0);
+  }
+
   #set(place: number, list: number, slot: number): void {
     const row = place * SPB_LISTS + list;
     const [low, middle, top] = this.#levels;

@@ -26,6 +26,8 @@ export class SpbStats {
   /** exits of the smallest search by (outcome * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type */
   readonly outcomes = new Float64Array(OUTCOME_NAMES.length * NR_PAGE_ORDERS * MIGRATE_TYPES);
   readonly claim_refused = new Float64Array(REFUSAL_NAMES.length);
+  /** the same by (reason * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type of the request */
+  readonly refusals = new Float64Array(REFUSAL_NAMES.length * NR_PAGE_ORDERS * MIGRATE_TYPES);
   readonly relax_steps = new Float64Array(RELAX_NAMES.length);
   /** searches by number of superpageblocks looked at */
   readonly visits_histogram = new Float64Array(VISIT_CLASSES.length + 1);
@@ -88,9 +90,14 @@ export class SpbStats {
     this.outcomes[(outcome * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + migratetype]!++;
   }
 
+  countRefusal(reason: number, order: number, migratetype: number): void {
+    this.claim_refused[reason]!++;
+    this.refusals[(reason * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + migratetype]!++;
+  }
+
+  /** A search is over; what it looked at has been counted on the way. */
   countSearch(visited: number): void {
     this.searches++;
-    this.visited += visited;
     let visitClass = 0;
     while (visitClass < VISIT_CLASSES.length && visited > VISIT_CLASSES[visitClass]!) visitClass++;
     this.visits_histogram[visitClass]!++;

@@ -5,7 +5,7 @@
 import type { Zone } from '../page-alloc/zone.js';
 import type { HeadPool } from './head-pool.js';
 import type { SpbNodeWork } from './node-work.js';
-import type { Pass } from './passes.js';
+import type { Pass } from './pass-table.js';
 import type { SpbRules } from './spb-rules.js';
 import { SpbStats } from './spb-stats.js';
 import type { SpbTracer } from './spb-tracer.js';
@@ -26,7 +26,10 @@ export class SpbSystem {
   /** the superpageblock joined another list when it served the search */
   lastMoved = false;
   lastVisited = 0;
+  /** free lists that the last search read in superpageblocks before the one that served it */
   lastProbes = 0;
+  /** the sum of probes when a walk came to the superpageblock that it is at; owned by walk */
+  probesBefore = 0;
   /** by node; null where it could not be set up, or has not been */
   readonly nodes: (SpbNodeWork | null)[];
 

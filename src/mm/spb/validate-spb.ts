@@ -11,7 +11,7 @@
  */
 import { InvariantError } from '../invariant.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
-import { isBuddy, isPcp, PageKind } from '../page-alloc/page-map.js';
+import { isBuddy, PageKind } from '../page-alloc/page-map.js';
 import type { Zone } from '../page-alloc/zone.js';
 import { MIGRATE_TYPES, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import {
@@ -115,11 +115,16 @@ function contentBits(mm: PageAllocator, block: number): number {
     bits |= state >> 4 === PageKind.lru ? PB_HAS_MOVABLE : PB_HAS_UNMOVABLE;
   };
   note(pages.state[pages.blockBase + block]!);
+  // What covers two blocks is told by the first one's node.
+  const pair = pages.state[pages.blockBase + (block & ~1)]!;
+  if ((pair & 15) > PAGEBLOCK_ORDER) note(pair);
+  const both = PB_HAS_MOVABLE | PB_HAS_UNMOVABLE;
   const start = block << PAGEBLOCK_ORDER;
-  for (let pfn = start; pfn < start + PAGEBLOCK_PAGES; pfn++) {
-    const state = pages.state[pfn]!;
-    if (isPcp(state) && (bits & PB_HAS_UNMOVABLE) !== 0) continue;
-    note(state);
+  // Most pages have no state of their own: four at a time.
+  const words = new Uint32Array(pages.state.buffer, pages.state.byteOffset + start, PAGEBLOCK_PAGES / 4);
+  for (let word = 0; word < words.length && bits !== both; word++) {
+    if (words[word] === 0) continue;
+    for (let pfn = start + word * 4; pfn < start + word * 4 + 4; pfn++) note(pages.state[pfn]!);
   }
   return bits;
 }
@@ -145,6 +150,12 @@ function checkPlaces(zone: Zone, spbs: Superpageblocks): void {
         `zone ${zone.number}: list ${place} of superpageblocks has ${members} members, ${spbs.place_length[place]} counted`,
       );
   }
+  const { bitmaps, listLength } = spbs;
+  const listed = listLength.reduce((lists, length) => lists + (length > 0 ? 1 : 0), 0);
+  if (bitmaps !== null && bitmaps.population !== listed)
+    throw new InvariantError(
+      `zone ${zone.number}: ${bitmaps.population} bits in the bitmaps, ${listed} are due`,
+    );
   const lost = seen.indexOf(0);
   if (lost >= 0) compare(spbs, lost, 'lists that it is on', 0, 1);
   if (below !== spbs.nr_tainted_below_reserve)

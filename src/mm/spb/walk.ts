@@ -38,7 +38,6 @@ function walkLists(
   visit: (spb: number) => number,
 ): number {
   const { stats, tracer } = system;
-  const lowest = range & -range;
   const { listMask } = spbs;
   const [typeA, typeB = typeA] = types as readonly [number, number?];
   for (let p = 0; p < places.length; p++) {
@@ -50,9 +49,8 @@ function walkLists(
         continue;
       }
       const have = (listMask[spb * MIGRATE_TYPES + typeA]! | listMask[spb * MIGRATE_TYPES + typeB]!) & range;
-      // Free lists are tried from the smallest order on, up to the first that holds a chunk.
-      const seen = have === 0 ? range : range & ((have & -have) * 2 - 1);
-      stats.probes += Math.clz32(lowest) - Math.clz32(seen) + 1;
+      system.probesBefore = stats.probes;
+      stats.probes += probesIn(have, range);
       if (have === 0) {
         if (tracer !== null) tracer.visit(spbs.start_pfn(spb), 'no fitting chunk');
         continue;
@@ -62,6 +60,12 @@ function walkLists(
     }
   }
   return -1;
+}
+
+/** Free lists that are read in one superpageblock: from the smallest order on, up to the first that holds a chunk. */
+export function probesIn(have: number, range: number): number {
+  const seen = have === 0 ? range : range & ((have & -have) * 2 - 1);
+  return Math.clz32(range & -range) - Math.clz32(seen) + 1;
 }
 
 function searchBitmaps(
