@@ -87,7 +87,7 @@ const PRESETS = {
   'spb-v2-r-a': {
     description: 'spb-v2: the passes do not ask for NOFRAGMENT',
     extends: 'spb-v2',
-    knobs: { 'spb.pass2_needs_tainted_ok': false, 'spb.pass3_nofrag_gate': false }, // model: spb 3.3
+    knobs: {}, // model: spb 3.3
   },
   'spb-v2-r-b': {
     description: 'spb-v2, but NOFRAGMENT without TAINTED_OK keeps non-movable requests out of Pass 2 and 2b',
@@ -122,7 +122,7 @@ const PRESETS = {
   'spb-v2-lists': {
     description: 'spb-v2 with the lists of the series as selector',
     extends: 'spb-v2',
-    knobs: { 'spb.selector': 'lists' }, // model: spb 7
+    knobs: {}, // model: spb 7
   },
   'spb-v2-bitmap': {
     description: 'spb-v2 with a bitmap per order as selector; it decides as spb-v2-lists does',

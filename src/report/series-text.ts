@@ -63,6 +63,8 @@ export function renderSeries(result: RunResult, style: TextStyle = plainStyle): 
   const heading = style.heading('Series');
   if (result.series.length === 0) return `${heading}  no samples: the run was shorter than the interval\n`;
   const samples = chosen(result.series);
+  // A chunk of order 9 is free in most zones at most times: the index says something only where none is.
+  const isScarce = samples.some(({ zones }) => zones.some((zone) => indexText(zone.extfrag_order9) !== ''));
   const rows = samples.flatMap((sample) =>
     sample.zones
       .filter((zone) => zone.name !== 'DMA')
@@ -74,12 +76,13 @@ export function renderSeries(result: RunResult, style: TextStyle = plainStyle): 
         indexText(zone.unusable_order3),
         indexText(zone.unusable_order9),
         indexText(zone.unusable_order10),
-        indexText(zone.extfrag_order9),
+        ...(isScarce ? [indexText(zone.extfrag_order9)] : []),
         ...SHOWN_COUNTERS.map((name) => (row === 0 ? thousands(counterChange(sample, name)) : '')),
       ]),
   );
+  const scarce = isScarce ? ['extfrag o9'] : [];
   const table = textTable({
-    head: ['at', 'zone', 'free', 'per-CPU', 'unus o3', 'o9', 'o10', 'extfrag o9', ...SHOWN_COUNTERS],
+    head: ['at', 'zone', 'free', 'per-CPU', 'unus o3', 'o9', 'o10', ...scarce, ...SHOWN_COUNTERS],
     rows,
     left: [1],
     indent: 2,

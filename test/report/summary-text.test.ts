@@ -161,11 +161,18 @@ describe('the series', () => {
     ];
     expect(renderSeries(sampleResult({ series }))).toBe(
       `Series
-      at  zone      free  per-CPU  unus o3    o9   o10  extfrag o9  pgfree  allocstall  compact_stall
-    0 ns  0 DMA32  1 GiB    4 MiB     0.02  0.31  0.38                   0           0              0
-  1.00 s  0 DMA32  1 GiB    4 MiB     0.02  0.31  0.38               1,000           3              0
+      at  zone      free  per-CPU  unus o3    o9   o10  pgfree  allocstall  compact_stall
+    0 ns  0 DMA32  1 GiB    4 MiB     0.02  0.31  0.38       0           0              0
+  1.00 s  0 DMA32  1 GiB    4 MiB     0.02  0.31  0.38   1,000           3              0
 `,
     );
+  });
+
+  test('the index for lack of memory has a column where some zone lacks a chunk of order 9', () => {
+    const series = [{ ts_ns: 1_000_000_000, zones: [zone, { ...zone, extfrag_order9: 357 }], vmstat: {} }];
+    const lines = renderSeries(sampleResult({ series })).split('\n');
+    expect(lines[1]).toContain('o10  extfrag o9  pgfree');
+    expect(lines[3]).toMatch(/0\.38 +0\.36$/);
   });
 
   test('superpageblocks have a table of their own, with what was done to them where the policy does anything', () => {

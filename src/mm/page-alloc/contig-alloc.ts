@@ -127,8 +127,7 @@ export function allocContigPages(
   const highestZone = gfpZone(gfp);
   if (highestZone < 0 || pages <= 0) return NO_PFN;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
-  if (mm.spb !== null && isSteered(mm.spb, mm, pages))
-    return allocContigSpb(mm, mm.spb, zones, cpu, gfp, pages);
+  if (mm.spb !== null && isSteered(mm, pages)) return allocContigSpb(mm, mm.spb, zones, cpu, gfp, pages);
   for (const zone of zones) {
     const first = (zone.start_pfn + pages - 1) & -pages;
     for (let pfn = first; zone.spans(pfn + pages - 1); pfn += pages)

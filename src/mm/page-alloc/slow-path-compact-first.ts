@@ -28,7 +28,8 @@ export function compactFirstRound(request: SlowRequest, begin: boolean): number 
       continue;
     }
     if (!request.mayReclaim) {
-      if (request.flags & ALLOC_KSWAPD && request.dropNoFragment()) continue;
+      // With superpageblocks such a request has taken its steps in the walk. model: spb 3.7
+      if (mm.spb === null && request.flags & ALLOC_KSWAPD && request.dropNoFragment()) continue;
       return -1;
     }
     if (mm.task?.pf_memalloc) return -1;

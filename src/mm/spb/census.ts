@@ -51,17 +51,13 @@ export interface ZoneCensus {
 
 /** @param unknownCounts pages in use of which nothing is known are somebody's, as in a recorded start state */
 export function takeCensus(mm: PageAllocator, zone: Zone, unknownCounts: boolean): ZoneCensus {
-  const ranges: RangeCensus[] = [];
-  if (zone.spanned_pages > 0)
-    for (let gib = zone.start_pfn >>> SUPERPAGEBLOCK_ORDER; gib << SUPERPAGEBLOCK_ORDER < zone.end_pfn; gib++)
-      ranges.push(countRange(mm, zone, gib, unknownCounts));
-  const present = ranges.filter(({ present_pages }) => present_pages > 0);
-  const nonmovable_pages = present.reduce((sum, range) => sum + (range.held ? 0 : range.nonmovable_pages), 0);
-  const whole = present.filter((range) => isObtainable(range)).sort((a, b) => b.free_pages - a.free_pages);
-  const free = present.reduce((sum, range) => sum + (range.held ? 0 : range.free_pages), 0);
+  const ranges = presentRanges(mm, zone, unknownCounts);
+  const nonmovable_pages = ranges.reduce((sum, range) => sum + (range.held ? 0 : range.nonmovable_pages), 0);
+  const whole = ranges.filter((range) => isObtainable(range)).sort((a, b) => b.free_pages - a.free_pages);
+  const free = ranges.reduce((sum, range) => sum + (range.held ? 0 : range.free_pages), 0);
   const spare = Math.max(0, free - boostedMark(zone, WMARK_MIN));
   return {
-    ranges: present,
+    ranges,
     nonmovable_pages,
     floor: Math.ceil(nonmovable_pages / SUPERPAGEBLOCK_NR_PAGES),
     gigantic_now: whole.filter(({ free_pages }) => free_pages === SUPERPAGEBLOCK_NR_PAGES).length,
@@ -74,6 +70,13 @@ export function stateOf(range: RangeCensus): RangeState {
   if (range.held) return 'held';
   if (range.nonmovable_pages > 0) return 'tainted';
   return range.movable_pages + range.unknown_pages > 0 ? 'clean' : 'empty';
+}
+
+function presentRanges(mm: PageAllocator, zone: Zone, unknownCounts: boolean): RangeCensus[] {
+  const ranges: RangeCensus[] = [];
+  for (let gib = zone.start_pfn >>> SUPERPAGEBLOCK_ORDER; gib << SUPERPAGEBLOCK_ORDER < zone.end_pfn; gib++)
+    ranges.push(countRange(mm, zone, gib, unknownCounts));
+  return ranges.filter(({ present_pages }) => present_pages > 0);
 }
 
 /** All of it is the zone's, and nothing in it has to stay. */

@@ -23,7 +23,7 @@ import {
 import type { Superpageblocks } from './superpageblocks.js';
 
 /** Requests of whole GiBs are steered; smaller ranges are looked for as without superpageblocks. */
-export function isSteered(_system: SpbSystem, mm: PageAllocator, pages: number): boolean {
+export function isSteered(mm: PageAllocator, pages: number): boolean {
   return (
     mm.policy['spb.contig_steering'] &&
     pages >= SUPERPAGEBLOCK_NR_PAGES &&

@@ -15,7 +15,7 @@ import { Migratetype, NR_PAGE_ORDERS, PAGEBLOCK_ORDER } from '../types.js';
 import type { SpbRules } from './spb-rules.js';
 import { CLEAN_PLACES, EMPTY_PLACES, TAINTED_PLACES, WalkOutcome } from './spb-types.js';
 
-const { unmovable, movable, reclaimable, highatomic, cma } = Migratetype;
+const { unmovable, movable, reclaimable } = Migratetype;
 
 /** Kinds of requests, as bits. */
 export const M = 1;
@@ -129,7 +129,9 @@ export const PASSES: readonly Pass[] = [
     who: N,
     places: tainted,
     from: (type) => OPPOSITE[type]!,
-    chunks: 'below',
+    // The series says fragments; a whole free block of the other type, which only the rest of a larger chunk can be, would
+    // be of use to no pass, and an empty superpageblock tainted instead (scenario 18).
+    chunks: 'all',
     how: 'as_is',
     reacts: true,
   },
@@ -175,11 +177,4 @@ export function orderRange(order: number, chunks: Pass['chunks']): number {
   const up = (WHOLE_BLOCKS | BELOW_BLOCK) & (-1 << order);
   if (chunks === 'whole') return up & WHOLE_BLOCKS;
   return chunks === 'below' ? up & BELOW_BLOCK : up;
-}
-
-/** Names of the types that requests of a kind are for, so that tables can say M, N, H and C. */
-export function requestKind(migratetype: number): string {
-  if (migratetype === movable) return 'M';
-  if (migratetype === highatomic) return 'H';
-  return migratetype === cma ? 'C' : 'N';
 }

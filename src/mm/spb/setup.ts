@@ -2,11 +2,17 @@
  * Making superpageblocks: for a machine's zones, out of whatever state they are in, and again when a zone grows.
  * model: spb 2.1, 2.6, 4.7
  */
-import { InvariantError } from '../invariant.js';
 import type { NodeState, PageAllocator } from '../page-alloc/page-allocator.js';
 import { isBuddy, isPcp, PageKind } from '../page-alloc/page-map.js';
 import type { Zone } from '../page-alloc/zone.js';
-import { Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES, ZoneIndex } from '../types.js';
+import {
+  MIGRATE_TYPES,
+  Migratetype,
+  NR_PAGE_ORDERS,
+  PAGEBLOCK_ORDER,
+  PAGEBLOCK_PAGES,
+  ZoneIndex,
+} from '../types.js';
 import { defragSuperpageblock } from './defrag.js';
 import { evacuateForOrder } from './evacuate.js';
 import { offerToDefrag, SpbNodeWork } from './node-work.js';
@@ -17,7 +23,6 @@ import {
   PB_HAS_MOVABLE,
   PB_HAS_RECLAIMABLE,
   PB_HAS_UNMOVABLE,
-  SPB_LISTS,
   SUPERPAGEBLOCK_NR_BLOCKS,
   SUPERPAGEBLOCK_NR_PAGES,
   SUPERPAGEBLOCK_ORDER,
@@ -32,7 +37,7 @@ const RUNNERS = {
 };
 
 /** Superpageblocks that a span of PFNs touches. */
-export function nrSuperpageblocks(start_pfn: number, end_pfn: number): number {
+function nrSuperpageblocks(start_pfn: number, end_pfn: number): number {
   if (end_pfn <= start_pfn) return 0;
   return ((end_pfn - 1) >>> SUPERPAGEBLOCK_ORDER) - (start_pfn >>> SUPERPAGEBLOCK_ORDER) + 1;
 }
@@ -84,11 +89,9 @@ function attach(mm: PageAllocator, zone: Zone, base: number, heads: Int32Array):
 /** Chunks that are on the zone's own lists, or on those of an array that is replaced, go to the lists of the new array. */
 function moveChunks(zone: Zone, spbs: Superpageblocks): void {
   const chunks: [pfn: number, order: number, type: number][] = [];
-  for (let list = 0; list < SPB_LISTS; list++) {
-    const order = Math.trunc(list / 6);
-    const type = list % 6;
-    for (const pfn of zone.listPfns(order, type)) chunks.push([pfn, order, type]);
-  }
+  for (let order = 0; order < NR_PAGE_ORDERS; order++)
+    for (let type = 0; type < MIGRATE_TYPES; type++)
+      for (const pfn of zone.listPfns(order, type)) chunks.push([pfn, order, type]);
   for (const [pfn, order, type] of chunks) zone.remove(pfn, order, type);
   const old = zone.spb;
   zone.spb = spbs;
@@ -272,10 +275,4 @@ export function initPgdatSpbState(mm: PageAllocator, node: NodeState): void {
   // Without compaction nothing of this is compiled in.
   if (mm.policy['spb.wq_fails'] || !mm.policy['compaction.enabled']) return;
   system.nodes[node.node] = new SpbNodeWork(mm, node.node, system, RUNNERS);
-}
-
-/** The superpageblocks of a zone, for callers that know it has them. */
-export function spbsOf(zone: Zone): Superpageblocks {
-  if (zone.spb === null) throw new InvariantError(`zone ${zone.number} has no superpageblocks`);
-  return zone.spb;
 }

@@ -47,7 +47,6 @@ export interface SpbStateRules {
 /** the lists of tainted superpageblocks are the last ones */
 const FIRST_TAINTED = placeOfBucket(SB_TAINTED, 0);
 const BLOCKS_SHIFT = SUPERPAGEBLOCK_ORDER - PAGEBLOCK_ORDER;
-const ORDER_9_UP = 0x600;
 
 export class Superpageblocks {
   /** number of the first 1 GiB range: superpageblock_base_pfn >>> 18 */
@@ -418,16 +417,6 @@ export class Superpageblocks {
     for (let place = 0; place < NR_PLACES; place++)
       for (let spb = this.first(place); spb >= 0; spb = this.after(spb))
         bitmaps.join(spb, place, (list) => this.listLength[spb * SPB_LISTS + list]! > 0);
-  }
-
-  /**
-   * Whether a wholly free pageblock is held back from the passes: isolated, or reserved for atomic requests.
-   * For explanations and validation only.
-   */
-  hasUsableWholeBlock(spb: number): boolean {
-    for (let type = 0; type < MIGRATE_PCPTYPES; type++)
-      if (this.listMask[spb * MIGRATE_TYPES + type]! & ORDER_9_UP) return true;
-    return false;
   }
 
   /** Whether a block's own node says that it is free as a whole, alone or as part of a larger chunk. */

@@ -37,7 +37,7 @@ const claim = (machine: SpbMachine, letter: TypeLetter, order = 0, flags = 0) =>
 const steal = (machine: SpbMachine, letter: TypeLetter, order = 0) =>
   enter(stealSpb, machine, letter, order, 0);
 
-describe('16. P9 the floor of claims', () => {
+describe('16. P9 floor of claims', () => {
   //  T  tainted, half of a movable block free       C  clean, the same       the others are full: 8 or 9 in all
   const HALF = 'M:m.';
   const machineOf = (nr: number, T: string, C: string, knobs: Partial<Policy> = {}) =>
@@ -325,7 +325,7 @@ describe('whatever is where', () => {
     for (const { spb, tainted } of mayBeServed) expect(tainted).toContain(spb);
   });
 
-  test('19. P12 CMA pageblocks keep their type', () => {
+  test('19. P12 CMA: pageblocks keep their type', () => {
     const { cma } = Migratetype;
     const cmaBlocks = (types: Uint8Array) => [...types.keys()].filter((block) => types[block] === cma);
     for (const { typesBefore, typesAfter } of steps)
@@ -352,7 +352,7 @@ describe('whatever is where', () => {
   });
 });
 
-describe('19. P12 CMA pages are for movable requests that may use them', () => {
+describe('19. P12 CMA: pages are for movable requests that may use them', () => {
   const knobs = { 'cma.compiled': true };
   const cmaFree = (machine: SpbMachine) => machine.zone.nr_free_cma;
 

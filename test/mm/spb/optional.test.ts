@@ -163,7 +163,7 @@ describe('22. O2 not optional', () => {
   });
 });
 
-describe('23. O3 a lower order', () => {
+describe('23. O3 lower order', () => {
   //  T  tainted: three movable pageblocks, free chunks of 8 pages at most       C  clean, 100 free
   const SMALL = `U:${'u.'.repeat(32)}`;
   const C = 'M:m | 100 M:. | * M:m';
@@ -211,7 +211,7 @@ describe('23. O3 a lower order', () => {
   });
 });
 
-describe('24. O4 NORETRY without reclaim', () => {
+describe('24. O4 NORETRY', () => {
   //  T  tainted, nothing free       C  clean, 100 free
   const pictures = { T: FULL_TAINTED, C: 'M:m | 100 M:. | * M:m', ...fillers(7) };
 

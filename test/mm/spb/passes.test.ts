@@ -18,7 +18,7 @@ function fillUp(machine: SpbMachine, name: string, blocks: number): void {
   machine.events();
 }
 
-describe('8. P1 fuller tainted superpageblock first', () => {
+describe('8. P1 fullest first: fuller tainted superpageblock first', () => {
   //  B  U:u.  200 free                    300 free blocks apart: 61 % in use
   //  A  U:u.  10 free                     98 % in use, at the higher address
   const pictures = { B: 'U:u. | 200 M:. | * M:m', A: 'U:u. | 10 M:. | * M:m', ...fillers(7) };
@@ -96,7 +96,7 @@ describe('Pass 1 inside an SPB', () => {
   });
 });
 
-describe('9. P2 clean superpageblocks before empty ones', () => {
+describe('9. P2 clean before empty', () => {
   //  Y  102 of 512 in use      X  461 of 512 in use      Z  empty
   const pictures = { Y: '102 M:m | * M:.', Z: EMPTY, X: '461 M:m | * M:.' };
 
@@ -131,7 +131,7 @@ describe('9. P2 clean superpageblocks before empty ones', () => {
   });
 });
 
-describe('10. P3 a whole block of a tainted superpageblock', () => {
+describe('10. P3 pass 2: a whole block of a tainted superpageblock', () => {
   const T = 'U:u | 5 M:. | * M:m';
 
   test.each(['U', 'R'] as const)('%s', (letter) => {
@@ -187,7 +187,7 @@ describe('10. P3 a whole block of a tainted superpageblock', () => {
   });
 });
 
-describe('11. P4 part of a movable block', () => {
+describe('11. P4 pass 2b: part of a movable block', () => {
   //  16 cells of 32 pages: 480 in use, 32 free
   const BLOCK = 'M:mmmmmmmmmmmmmmm.';
 
@@ -241,7 +241,7 @@ describe('11. P4 part of a movable block', () => {
   });
 });
 
-describe('12. P5 borrow from the other non-movable type', () => {
+describe('12. P5 pass 2c: borrow from the other non-movable type', () => {
   //  340 blocks, half of each free: 87,040 pages in chunks of 256
   test.each([
     ['U', 'R', 'u'],
@@ -267,13 +267,17 @@ describe('12. P5 borrow from the other non-movable type', () => {
   });
 });
 
-test('12. P5 a whole block of the other type is not borrowed', () => {
+test('12. P5 pass 2c: a whole block of the other type, too, before an empty superpageblock is tainted', () => {
   const machine = new SpbMachine({ T: 'U:u | R:. | * M:m', E: EMPTY });
-  expect(machine.alloc('U')).toBe('E');
-  expect(machine.freeChunks('T', 'R')).toBe('1 x o9');
+  const others = machine.others('T');
+  expect(machine.alloc('U')).toBe('T#1');
+  expect([machine.freeChunks('T', 'R'), machine.others('T')]).toEqual([
+    expect.stringMatching(/^1 x o0/),
+    others,
+  ]);
 });
 
-describe('13. P6 borrow from movable blocks', () => {
+describe('13. P6 pass 2d: borrow from movable blocks', () => {
   //  zone begins here: [xx..mm|uu..]   a block that sticks out of the zone is never claimed
   test('where no block can be claimed', () => {
     const machine = new SpbMachine({ T: 'M:--.. | U:u | * M:m', E: EMPTY, ...fillers(7) });
@@ -310,7 +314,7 @@ describe('13. P6 borrow from movable blocks', () => {
   });
 });
 
-describe('14. P7 the reserve of a tainted superpageblock', () => {
+describe('14. P7 reserve rule: movable requests and tainted superpageblocks', () => {
   //  T  U:u  17 free  movable        f1 .. f8  unmovable throughout        neither clean nor empty ones
   const machineOf = (free: string, knobs: Partial<Policy> = {}) =>
     new SpbMachine({ T: `U:u | ${free} | * M:m`, ...fillers(8, '* U:u') }, { knobs });
@@ -363,7 +367,7 @@ describe('14. P7 the reserve of a tainted superpageblock', () => {
   });
 });
 
-describe('15. P8 an empty superpageblock for non-movable requests', () => {
+describe('15. P8 pass 3 for N: an empty superpageblock for non-movable requests', () => {
   //  T1 T2 T3  tainted, nothing free        E  empty        f1 .. f6  clean, nothing free
   const pictures = { T1: FULL_TAINTED, E: EMPTY, T2: FULL_TAINTED, T3: FULL_TAINTED, ...fillers(6) };
   const REACTS = ['evacuation for order 0 queued', 'slab shrink (demand)'];
@@ -433,10 +437,10 @@ describe('15. P8 an empty superpageblock for non-movable requests', () => {
 describe('17. P10 pass 1 is complete', () => {
   test.each(['spb-v2', 'spb-v2-r-b', 'spb-v2-r-c', 'spb-v2-bitmap'])('%s', (policy) => {
     const run = new RandomRun(oddMachine(1), policyNamed(policy, { 'pcp.kind': 'none' }), 0x9a55);
-    for (let i = 0; i < 30_000; i++) run.step();
+    for (let i = 0; i < 15_000; i++) run.step();
     validate(run.mm);
     const { stats } = run.mm.spb!;
-    expect(stats.fall_throughs).toBeGreaterThan(5);
+    expect(stats.fall_throughs).toBeGreaterThan(3);
     expect(stats.fall_throughs_with_buddy).toBe(0);
   });
 
