@@ -1,45 +1,10 @@
-/** One event explained: what is found, what the steps say, what changed, and that listening changes nothing. */
+/** One event explained: what the steps say, what changed, and that listening changes nothing. */
 import { describe, expect, test } from 'vitest';
-import { machineFromSize } from '../../src/config/machine-by-size.js';
-import { resolvePolicy } from '../../src/config/resolve-policy.js';
 import type { ExplainStep, ExplainStepOf, Explanation } from '../../src/report/explain-document.js';
-import { explainSchema } from '../../src/report/explain-schema.js';
 import { renderExplanation } from '../../src/report/explain-text.js';
-import { jsonText } from '../../src/report/result-json.js';
-import { explainEvent } from '../../src/sim/explain.js';
-import type { EventTarget } from '../../src/sim/explain-find.js';
 import { POLICY_NAMES } from '../mm/policies.js';
-import { fileOf, freeRun, rows } from './support.js';
-
-const GIB_PAGES = 0x40000;
-const MIB_PAGES = 256;
-
-interface Options {
-  readonly policy?: string;
-  readonly set?: readonly string[];
-  readonly memory_pages?: number;
-}
-
-let files = 0;
-
-/** Explains an event of a trace CSV, by default on a machine of 4 GiB that has just been started. */
-async function explain(
-  csv: string,
-  target: EventTarget | number,
-  options: Options = {},
-): Promise<Explanation> {
-  const explanation = await explainEvent({
-    inputs: [await fileOf(`explain-${files++}.csv`, csv)],
-    target: typeof target === 'number' ? { number: target } : target,
-    policy: await resolvePolicy(options.policy, options.set ?? []),
-    machine: machineFromSize({ memory_pages: options.memory_pages ?? 4 * GIB_PAGES, cpus: 2 }),
-    machineOrigin: '--memory',
-    open: {},
-  });
-  expect(explainSchema.parse(JSON.parse(jsonText(explanation)))).toEqual(explanation);
-  for (const line of renderExplanation(explanation).split('\n')) expect(line.length).toBeLessThanOrEqual(100);
-  return explanation;
-}
+import { type ExplainOptions, explain, GIB_PAGES, HEAD, STORY } from './explain-support.js';
+import { freeRun, MIB_PAGES, rows } from './support.js';
 
 function stepsOf<S extends ExplainStep['step']>({ steps }: Explanation, kind: S): ExplainStepOf<S>[] {
   return steps.filter((step) => step.step === kind) as ExplainStepOf<S>[];
@@ -49,22 +14,6 @@ function stepsOf<S extends ExplainStep['step']>({ steps }: Explanation, kind: S)
 function passesOf({ passes, taken }: ExplainStepOf<'search'>): string {
   return `${passes.map(({ pass }) => pass).join(' ')}: ${taken?.how ?? 'nothing'}`;
 }
-
-const HEAD = 'op,id,order,gfp,arg,ctx,cpu\n';
-const STORY = `${HEAD}alloc,m0,0,GFP_HIGHUSER_MOVABLE,,task,0
-mark,,,,half way,task,0
-alloc,u0,0,GFP_KERNEL,,task,0
-alloc,u1,0,GFP_KERNEL,,softirq,0
-alloc,r0,1,GFP_KERNEL|__GFP_RECLAIMABLE,,task,1
-free,u1,0,,,task,0
-alloc,a0,4,GFP_ATOMIC|__GFP_NOWARN,,hardirq,1
-free,a0,4,,,task,1
-free,nobody,0,,,task,0
-alloc,m0,3,GFP_HIGHUSER_MOVABLE,,task,0
-alloc_nolock,n0,0,,,nmi,1
-contig_alloc,g0,0,GFP_HIGHUSER_MOVABLE,pages=262144,task,0
-contig_free,g0,,,,task,0
-`;
 
 describe('a mainline policy', () => {
   test('a refill by claiming a block: zone, marks, list, claim, and the block that changed', async () => {
@@ -219,7 +168,7 @@ ${rows(600, 'alloc,u#,0,GFP_KERNEL')}
 async function firstThat(
   csv: string,
   [from, to]: readonly [number, number],
-  options: Options,
+  options: ExplainOptions,
   fits: (explanation: Explanation) => boolean,
 ): Promise<Explanation> {
   for (let event = from; event < to; event += Math.ceil((to - from) / 60)) {
@@ -426,79 +375,6 @@ describe('frees', () => {
       { name: 'unknown_frees', meaning: 'frees of ids that name nothing allocated' },
     ]);
     expect(free.steps).toEqual([]);
-  });
-});
-
-describe('finding the event', () => {
-  const problem = (target: EventTarget, csv = STORY) => explain(csv, target).catch((error: Error) => error);
-
-  test('by number, and by id with the nth allocation under it', async () => {
-    expect((await explain(STORY, { id: 'm0', nth: 1 })).event.number).toBe(0);
-    expect((await explain(STORY, { id: 'm0', nth: 2 })).event.number).toBe(9);
-    expect((await explain(STORY, { id: 'n0', nth: 1 })).event).toMatchObject({
-      op: 'alloc_nolock',
-      ctx: 'nmi',
-    });
-  });
-
-  test.each<[string, EventTarget, string]>([
-    ['beyond the end', { number: 13 }, '--event 13: the trace has 13 events, 0 to 12'],
-    ['a mark', { number: 1 }, 'event 1 is mark "half way": no page allocation or free'],
-    [
-      'an unknown id',
-      { id: 'uO', nth: 1 },
-      '--id "uO": no object of the trace has this id; did you mean "u0"?',
-    ],
-    ['too few', { id: 'm0', nth: 3 }, '--id "m0": it is allocated 2 times, so there is no --nth 3'],
-    ['once', { id: 'u0', nth: 2 }, '--id "u0": it is allocated once, so there is no --nth 2'],
-    [
-      'only freed',
-      { id: 'nobody', nth: 1 },
-      '--id "nobody": no pages are allocated under it; event 8 is free',
-    ],
-    ['nothing', { id: '', nth: 1 }, '--id "": no object of the trace has this id'],
-  ])('%s', async (_, target, message) => {
-    const error = await problem(target);
-    expect(error).toMatchObject({ name: 'UsageError', message });
-  });
-
-  test('a trace without ids says so', async () => {
-    const csv = 'op,pfn,order,gfp\nalloc,0x1000,0,GFP_KERNEL\n';
-    expect(await problem({ id: 'x', nth: 1 }, csv)).toMatchObject({
-      message: '--id "x": the trace names no objects by id; give --event N',
-    });
-  });
-
-  test('text from outside is fit for a terminal', async () => {
-    const error = await problem({ id: `\u001b[2J${'x'.repeat(100)}`, nth: 1 });
-    expect((error as Error).message).not.toContain('\u001b');
-    expect((error as Error).message).toContain(`"${'x'.repeat(60)}…"`);
-  });
-
-  test('recorded pages are found under their PFN', async () => {
-    const csv = `op,pfn,order,gfp
-alloc,0x1000,2,GFP_KERNEL
-free,0x1000,2,
-`;
-    const given = await explain(csv, 0);
-    expect(given.event).toMatchObject({ recorded_pfn: 0x1000, id: '' });
-    expect(given.outcome).toMatchObject({ result: 'allocated', pages: 4 });
-    const free = await explain(csv, 1);
-    expect(free.steps).toMatchObject([{ step: 'free', pfn: given.outcome.pfn, order: 2 }]);
-  });
-
-  test('an interrupt ends it', async () => {
-    const controller = new AbortController();
-    controller.abort();
-    const running = explainEvent({
-      inputs: [await fileOf('interrupted.csv', STORY)],
-      target: { number: 100 },
-      policy: await resolvePolicy(undefined, []),
-      machine: machineFromSize({ memory_pages: GIB_PAGES }),
-      open: {},
-      signal: controller.signal,
-    });
-    await expect(running).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
 
