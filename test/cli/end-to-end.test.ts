@@ -110,7 +110,7 @@ describe.each(POLICY_PRESET_NAMES)('%s', (policy) => {
     );
   });
 
-  test('--check, --series and the pinned mode', async () => {
+  test.runIf(policy.startsWith('mainline-'))('--check, --series and the pinned mode', async () => {
     const series = await runJson(
       FS_CHURN,
       '--policy',
@@ -127,6 +127,19 @@ describe.each(POLICY_PRESET_NAMES)('%s', (policy) => {
     const { stdout } = await spbsim('run', FIRST_STEPS, '--policy', policy, '--series', '100ms', '--check');
     expect(stdout).toMatch(/^Series\n +at +zone +free/m);
   });
+
+  test.skipIf(policy.startsWith('mainline-'))(
+    'the pinned mode is no way to run superpageblocks',
+    async () => {
+      const { code, stderr } = await spbsim('run', FS_CHURN, '--policy', policy, '--mode', 'pinned');
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: `--mode pinned follows a kernel that had no superpageblocks: leave it out, or take a mainline policy instead of ${policy}\n`,
+      });
+      const { stdout } = await spbsim('run', FS_CHURN, '--policy', policy, '--series', '500ms', '--check');
+      expect(stdout).toMatch(/^Superpageblocks +total/m);
+    },
+  );
 });
 
 describe('import', () => {

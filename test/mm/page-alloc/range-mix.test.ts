@@ -125,6 +125,10 @@ describe.each(POLICY_NAMES)('range operations in random order, %s', (policy) => 
       inUse.delete(from);
       inUse.set(to, order);
     };
+    mm.onSplit = (pfn, order) => {
+      expect(inUse.get(pfn)).toBe(order);
+      for (let page = pfn; page < pfn + (1 << order); page++) inUse.set(page, 0);
+    };
     for (let i = 0; i < STEPS; i++) {
       step(mm, random, inUse);
       validate(mm, { movable_known: true, strict_pageblocks: policy !== 'mainline-6.1' });
