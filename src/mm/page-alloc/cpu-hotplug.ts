@@ -1,8 +1,9 @@
 /**
  * CPUs that come and go: what a dead CPU kept is given back, and everything that is shared out among CPUs is shared anew.
- * model: page-allocator 2.8, 3.3a, 3.9
+ * model: page-allocator 2.8, 3.3a, 3.9; spb 3.9
  */
 import { invariant } from '../invariant.js';
+import { disownBlocks } from '../spb/pcp-refill.js';
 import { drainPagesOf } from './drain-all.js';
 import type { PageAllocator } from './page-allocator.js';
 import { nrOnlineCpus, setCacheFlag, setPcpSizes } from './pcp-setup.js';
@@ -14,6 +15,7 @@ export function offlineCpu(mm: PageAllocator, cpu: number): boolean {
   if (mm.offline_cpus.has(cpu) || nrOnlineCpus(mm) === 1) return false;
   invariant(cpu >= 0 && cpu < mm.nr_cpus, `the machine has no CPU ${cpu}`);
   mm.offline_cpus.add(cpu);
+  disownBlocks(mm, cpu);
   drainPagesOf(mm, cpu);
   for (const zone of mm.zones) foldCounters(zone, cpu);
   shareOut(mm);

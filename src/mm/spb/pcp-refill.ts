@@ -199,3 +199,12 @@ export function noteDrainedPage(zone: Zone, pfn: number, cpu: number): void {
   blockOwner[block] = OWNER_LISTED | (cpu + 1);
   zone.pcps[cpu]!.owned_blocks[migratetype]!.push(block);
 }
+
+/** A CPU goes offline: its blocks are nobody's, so that nothing is freed to its lists any more. */
+export function disownBlocks(mm: PageAllocator, cpu: number): void {
+  if (mm.spb === null) return;
+  const { blockOwner } = mm.pages;
+  for (let block = 0; block < blockOwner.length; block++)
+    if ((blockOwner[block]! & ~OWNER_LISTED) === cpu + 1) blockOwner[block] = 0;
+  for (const zone of mm.zones) for (const owned of zone.pcps[cpu]!.owned_blocks) owned.length = 0;
+}
