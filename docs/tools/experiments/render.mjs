@@ -1,4 +1,6 @@
 /** The results of all experiments as the page docs/experiments.md. */
+import { DISCUSSION } from './discussion.mjs';
+
 const number = (n) => Math.round(n).toLocaleString('en-US');
 const gib = (pages) => (pages / 2 ** 18).toFixed(1);
 
@@ -156,7 +158,7 @@ ${table(['recording', 'policy', 'events', 'ranges', 'tainted', 'floor', 'empty',
 }
 
 /** @param results by experiment, arrays of `{request, result}` in the order of the requests */
-export function renderExperiments(results, discussion = {}) {
+export function renderExperiments(results) {
   const parts = [
     `# Experiments
 
@@ -164,15 +166,15 @@ What superpageblocks do to fragmentation, measured with this program. The page i
 \`npm run build && node docs/tools/experiments.mjs RECORDING...\`; every figure depends on the arguments given here alone. The workloads
 are described in [workloads.md](workloads.md), the model and its open questions in [model/spb.md](model/spb.md).`,
     r1(results.r1),
-    discussion.r1,
+    DISCUSSION.r1,
     r2(results.r2),
-    discussion.r2,
+    DISCUSSION.r2,
     r3(results.r3),
-    discussion.r3,
+    DISCUSSION.r3,
     e1(results.e1),
-    discussion.e1,
+    DISCUSSION.e1,
     recorded(results.recordings),
-    discussion.recordings,
+    DISCUSSION.recordings,
   ];
-  return `${parts.filter((part) => part !== undefined).join('\n\n')}\n`;
+  return `${parts.join('\n\n')}\n`;
 }
