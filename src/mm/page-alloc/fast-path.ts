@@ -35,9 +35,10 @@ export function allocFromPcp(
     const mark = zone.watermark[known ? WMARK_LOW : WMARK_HIGH]!;
     const free = zone.nr_free_pages - zone.watermark_boost - zone.lowmem_reserve[highestZone]!;
     if (free - zone.nr_set_aside > mark) {
-      const isQuiet = (zone.flags & ZONE_BOOSTED_WATERMARK) === 0;
-      if (zone.spb !== null && isQuiet && hasNothingFor(zone, cpu, 0, migratetype)) continue;
-      return popPcp(zone, cpu, migratetype);
+      const pfn = popPcp(zone, cpu, migratetype);
+      if (pfn >= 0 || zone.spb === null || zone.flags & ZONE_BOOSTED_WATERMARK) return pfn;
+      if (!hasNothingFor(zone, cpu, 0, migratetype)) return pfn;
+      continue;
     }
     if (!known || free > mark) return -1;
   }

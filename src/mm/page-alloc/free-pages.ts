@@ -27,13 +27,12 @@ export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: num
     freeOnePage(mm, zone, cpu, pfn, order, blockType);
     return;
   }
-  const home = zone.spb === null ? cpu : zone.pages.ownerCpu(pfn, cpu);
+  const listType = blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable;
+  const home = zone.spb === null ? cpu : zone.spb.heldAs(pfn, listType, cpu);
   const pcp = zone.pcps[home]!;
   pcp.alloc_factor >>= 1;
   zone.pages.state[zone.pages.node(pfn, order)] = ((PageKind.pcp + blockType) << 4) | order;
-  const listType = blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable;
   const index = pcpListIndex(order, listType);
-  if (zone.spb !== null) zone.spb.heldAs(pfn, listType);
   pcp.lists[index]!.pushHead(pfn);
   pcp.count += 1 << order;
   if (order === 0 && noteQuietFree(mm, pcp, zone)) return;

@@ -256,11 +256,16 @@ export class Superpageblocks {
     this.#use(block, 1 << (order - PAGEBLOCK_ORDER), bit);
   }
 
-  /** A page of a block waits on a per-CPU list of this type: the next request of the type may have it unseen. */
-  heldAs(pfn: number, migratetype: number): void {
+  /**
+   * A page waits on a per-CPU list of this type from now on: the next request of the type may have it unseen.
+   *
+   * @returns the CPU whose list it is: the one that owns its block, or the one that frees it
+   */
+  heldAs(pfn: number, migratetype: number, cpu: number): number {
     const block = pfn >>> PAGEBLOCK_ORDER;
     const bit = HAS_BIT[migratetype]!;
     if ((this.#pages.blockBits[block]! & bit) === 0) this.#use(block, 1, bit);
+    return this.#pages.ownerCpu(pfn, cpu);
   }
 
   #use(block: number, blocks: number, bit: number): void {

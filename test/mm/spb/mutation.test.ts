@@ -430,7 +430,7 @@ describe('a mechanism that leaves something out is noticed', () => {
     expect(freed(() => undefined)).toBe('M');
     expect(() =>
       freed((spbs) => {
-        spbs.heldAs = () => undefined;
+        spbs.heldAs = (_pfn: number, _type: number, cpu: number) => cpu;
       }),
     ).toThrow(/PB_has bits of pageblock/);
   });
