@@ -42,7 +42,7 @@ function looksLikePath(text: string): boolean {
 
 function unknownPolicy(name: string): string {
   if (looksLikePath(name)) return `no such policy file: ${name}`;
-  const known = `presets are ${POLICY_PRESET_NAMES.join(', ')}; a file is named by its path`;
+  const known = 'all presets are listed by: spbsim policy list; a file is named by its path';
   return `unknown policy ${quoteValue(name)}${didYouMean(name, POLICY_PRESET_NAMES)} (${known})`;
 }
 

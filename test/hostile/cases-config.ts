@@ -279,7 +279,7 @@ export const CONFIG_CASES: readonly BadInput[] = [
     ...policy('extends: nobody\n'),
     code: 3,
     stderr:
-      'p.yaml:1:1  unknown policy "nobody" (presets are mainline-6.1, mainline-6.18, mainline-7.2; a file is named by its path)',
+      'p.yaml:1:1  unknown policy "nobody" (all presets are listed by: spbsim policy list; a file is named by its path)',
   },
   {
     name: 'policy: that extends a device',

@@ -70,6 +70,8 @@ export class Superpageblocks {
   readonly listMask: Int32Array;
   readonly place: Uint8Array;
   readonly place_length = new Int32Array(NR_PLACES);
+  /** superpageblocks on the lists of tainted ones */
+  nr_tainted = 0;
   /** tainted superpageblocks with no more wholly free pageblocks than their reserve */
   nr_tainted_below_reserve = 0;
   readonly bitmaps: SlotBitmaps | null;
@@ -162,13 +164,6 @@ export class Superpageblocks {
   /** Below the high water: what react looks at. model: spb 0.2, 4.4 */
   isBelowHighWater(spb: number): boolean {
     return this.nr_free_pages[spb]! < this.reserve(spb) << PAGEBLOCK_ORDER;
-  }
-
-  get nr_tainted(): number {
-    const lengths = this.place_length;
-    let tainted = 0;
-    for (let place = FIRST_TAINTED; place < NR_PLACES; place++) tainted += lengths[place]!;
-    return tainted;
   }
 
   get nr_clean(): number {
@@ -398,6 +393,7 @@ export class Superpageblocks {
       next[prev[spb]!] = next[spb]!;
       prev[next[spb]!] = prev[spb]!;
       this.place_length[old]!--;
+      if (old >= FIRST_TAINTED) this.nr_tainted--;
       bitmaps?.leave(spb, old, (list) => this.listLength[spb * SPB_LISTS + list]! > 0);
     }
     const head = this.nr_superpageblocks + place;
@@ -408,6 +404,7 @@ export class Superpageblocks {
     prev[head] = spb;
     this.place[spb] = place;
     this.place_length[place]!++;
+    if (place >= FIRST_TAINTED) this.nr_tainted++;
     if (bitmaps !== null) {
       if (bitmaps.isFull) this.#dealSlots();
       else bitmaps.join(spb, place, (list) => this.listLength[spb * SPB_LISTS + list]! > 0);

@@ -21,6 +21,7 @@ import {
   PB_HAS_RECLAIMABLE,
   PB_HAS_UNMOVABLE,
   SPB_LISTS,
+  TAINTED_PLACES,
 } from './spb-types.js';
 import type { Superpageblocks } from './superpageblocks.js';
 
@@ -158,6 +159,11 @@ function checkPlaces(zone: Zone, spbs: Superpageblocks): void {
     );
   const lost = seen.indexOf(0);
   if (lost >= 0) compare(spbs, lost, 'lists that it is on', 0, 1);
+  const tainted = TAINTED_PLACES.reduce((sum, place) => sum + spbs.place_length[place]!, 0);
+  if (tainted !== spbs.nr_tainted)
+    throw new InvariantError(
+      `zone ${zone.number}: nr_tainted is ${spbs.nr_tainted}, but ${tainted} were found`,
+    );
   if (below !== spbs.nr_tainted_below_reserve)
     throw new InvariantError(
       `zone ${zone.number}: ${spbs.nr_tainted_below_reserve} tainted superpageblocks below their reserve, ${below} found`,

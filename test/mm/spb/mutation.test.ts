@@ -256,6 +256,14 @@ const CORRUPTIONS: readonly Corruption[] = [
   },
   {
     rule: 'e',
+    title: 'tainted ones are miscounted',
+    corrupt: ({ spbs }) => {
+      spbs.nr_tainted++;
+    },
+    report: /nr_tainted is 3, but 2 were found/,
+  },
+  {
+    rule: 'e',
     title: 'tainted ones below their reserve are miscounted',
     corrupt: ({ spbs }) => {
       spbs.nr_tainted_below_reserve--;
