@@ -67,9 +67,15 @@ export const spbSchema = z.strictObject({
     .describe('refusals to claim a pageblock, by the name of the tracepoint'),
   refusals: z
     .array(
-      z.strictObject({ reason: z.string(), migratetype: z.string(), order: z.int().min(0).max(10), count }),
+      z.strictObject({
+        stage: z.enum(['PASS_2B', 'CLAIM']),
+        reason: z.string(),
+        migratetype: z.string(),
+        order: z.int().min(0).max(10),
+        count,
+      }),
     )
-    .describe('the same by type and order of the request'),
+    .describe('the same by where it happened, and by type and order of the request'),
   relax_steps: z.record(z.string(), count),
   search: z.strictObject({
     searches: count,

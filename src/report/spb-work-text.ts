@@ -116,8 +116,8 @@ function orderTable(
 /** Searches by order, how many superpageblocks they looked at, and claims that were refused by order. */
 export function renderSpbDetails(spb: ResultSpb, style: TextStyle): string {
   const outcomes = spb.outcomes.map(({ outcome, ...cell }) => ({ name: outcome, ...cell }));
-  const refusals = spb.refusals.map(({ reason, ...cell }) => ({
-    name: reason.toLowerCase().replaceAll('_', ' '),
+  const refusals = spb.refusals.map(({ stage, reason, ...cell }) => ({
+    name: `${stage === 'CLAIM' ? 'claim' : 'pass 2b'}: ${reason.toLowerCase().replaceAll('_', ' ')}`,
     ...cell,
   }));
   const reasons = [...new Set(refusals.map(({ name }) => name))];

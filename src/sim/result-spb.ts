@@ -93,7 +93,7 @@ export function resultSpb(mm: PageAllocator): ResultSpb | null {
     selector: rules.bitmap ? 'bitmap' : 'lists',
     outcomes: cells(OUTCOME_NAMES, stats.outcomes).map(({ name, ...cell }) => ({ outcome: name, ...cell })),
     claim_refused: named(REFUSAL_NAMES, stats.claim_refused),
-    refusals: cells(REFUSAL_NAMES, stats.refusals).map(({ name, ...cell }) => ({ reason: name, ...cell })),
+    refusals: [...refusalRows('PASS_2B', stats.refusals_2b), ...refusalRows('CLAIM', stats.refusals_claim)],
     relax_steps: named(RELAX_NAMES, stats.relax_steps),
     search: {
       searches: stats.searches,
@@ -163,6 +163,10 @@ export function resultSpb(mm: PageAllocator): ResultSpb | null {
 
 function named(names: readonly string[], counts: Float64Array): Record<string, number> {
   return Object.fromEntries(names.map((name, index) => [name, counts[index]!]));
+}
+
+function refusalRows(stage: 'PASS_2B' | 'CLAIM', counts: Float64Array): ResultSpb['refusals'] {
+  return cells(REFUSAL_NAMES, counts).map(({ name, ...cell }) => ({ stage, reason: name, ...cell }));
 }
 
 /** Counts by name, type and order of the request that are not zero. */

@@ -89,9 +89,9 @@ const BUSY = sampleSpb({
   ],
   claim_refused: { ISOLATE: 0, INSUFFICIENT_COMPAT: 7 },
   refusals: [
-    { reason: 'INSUFFICIENT_COMPAT', migratetype: 'unmovable', order: 0, count: 5 },
-    { reason: 'INSUFFICIENT_COMPAT', migratetype: 'unmovable', order: 1, count: 2 },
-    { reason: 'INSUFFICIENT_COMPAT', migratetype: 'movable', order: 5, count: 1 },
+    { stage: 'CLAIM', reason: 'INSUFFICIENT_COMPAT', migratetype: 'unmovable', order: 0, count: 5 },
+    { stage: 'CLAIM', reason: 'INSUFFICIENT_COMPAT', migratetype: 'unmovable', order: 1, count: 2 },
+    { stage: 'CLAIM', reason: 'INSUFFICIENT_COMPAT', migratetype: 'movable', order: 5, count: 1 },
   ],
   relax_steps: { NORETRY_SKIP: 0, ADD_TAINTED_OK: 11 },
   search: {
@@ -170,9 +170,9 @@ describe('where searches ended', () => {
   no page          unmovable          5    0    0      0
 Looked at    0-1: 1,500 searches   3-4: 499 searches   5 and more: 1 search
 
-Claims refused                    order 0  1-3  4-8  9-10
-  insufficient compat  movable          0    0    1     0
-                       unmovable        5    2    0     0
+Claims refused                           order 0  1-3  4-8  9-10
+  claim: insufficient compat  movable          0    0    1     0
+                              unmovable        5    2    0     0
 `,
     );
   });

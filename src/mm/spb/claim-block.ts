@@ -38,7 +38,7 @@ export function tryToClaimBlock(
     zone.flags |= ZONE_BOOSTED_WATERMARK;
   const refusal = whyNot(mm, system, zone, chunk, migratetype, from, fromTainted);
   if (refusal >= 0) {
-    system.stats.countRefusal(refusal, order, migratetype);
+    system.stats.countRefusal(refusal, order, migratetype, fromTainted);
     system.tracer?.claimRefused(chunk, migratetype, from, refusal);
     return false;
   }

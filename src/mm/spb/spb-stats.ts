@@ -26,8 +26,9 @@ export class SpbStats {
   /** exits of the smallest search by (outcome * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type */
   readonly outcomes = new Float64Array(OUTCOME_NAMES.length * NR_PAGE_ORDERS * MIGRATE_TYPES);
   readonly claim_refused = new Float64Array(REFUSAL_NAMES.length);
-  /** the same by (reason * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type of the request */
-  readonly refusals = new Float64Array(REFUSAL_NAMES.length * NR_PAGE_ORDERS * MIGRATE_TYPES);
+  /** the same by (reason * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + type of the request, in Pass 2b and in claim */
+  readonly refusals_2b = new Float64Array(REFUSAL_NAMES.length * NR_PAGE_ORDERS * MIGRATE_TYPES);
+  readonly refusals_claim = new Float64Array(REFUSAL_NAMES.length * NR_PAGE_ORDERS * MIGRATE_TYPES);
   readonly relax_steps = new Float64Array(RELAX_NAMES.length);
   /** searches by number of superpageblocks looked at */
   readonly visits_histogram = new Float64Array(VISIT_CLASSES.length + 1);
@@ -90,9 +91,10 @@ export class SpbStats {
     this.outcomes[(outcome * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + migratetype]!++;
   }
 
-  countRefusal(reason: number, order: number, migratetype: number): void {
+  countRefusal(reason: number, order: number, migratetype: number, inPass2b: boolean): void {
+    const refusals = inPass2b ? this.refusals_2b : this.refusals_claim;
     this.claim_refused[reason]!++;
-    this.refusals[(reason * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + migratetype]!++;
+    refusals[(reason * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + migratetype]!++;
   }
 
   /** A search is over; what it looked at has been counted on the way. */

@@ -159,6 +159,8 @@ describe('claims', () => {
     expect(claim(machine, 'U')).toBe('none');
     expect(machine.events()).toContain('T#1+0x100 refused U <- R: CROSS_TYPE_NOT_FREE');
     expect([...machine.stats.claim_refused]).toEqual([0, 0, 0, 1, 0]);
+    const counted = (refusals: Float64Array) => refusals.reduce((sum, count) => sum + count, 0);
+    expect([counted(machine.stats.refusals_2b), counted(machine.stats.refusals_claim)]).toEqual([0, 1]);
     const free = new SpbMachine({ T }, { knobs: { 'spb.cross_type_needs_free': false } });
     expect(claim(free, 'U')).toBe('T#1+0x100');
     expect([free.type('T#1'), free.bits('T#1')]).toEqual(['U', 'UR']);
