@@ -24,6 +24,9 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** CPUs' workers are three ticks of a 250 Hz kernel apart, so that they do not all run at once. */
 const CPU_SKEW_NS = 12_000_000;
 
+/** An hour: work that triggers work again and again must not keep a run from ending. */
+const DRAIN_NS = 3_600_000_000_000;
+
 interface NodeTimers {
   readonly node: NodeState;
   kswapd_ns: number;
@@ -116,10 +119,11 @@ export class SimBackground implements Background {
 
   /**
    * A run that is under way when the trace ends is ended, so that no zone stays marked as being reclaimed; work of
-   * superpageblocks that waits is done, and what it triggers in turn.
+   * superpageblocks that waits is done, and what it triggers in turn, as far as an hour is enough for that.
    */
   drain(): void {
-    for (let work = this.#dueSpbWork(NEVER); work !== undefined; work = this.#dueSpbWork(NEVER))
+    const end_ns = this.now_ns + DRAIN_NS;
+    for (let work = this.#dueSpbWork(end_ns); work !== undefined; work = this.#dueSpbWork(end_ns))
       this.runUntil(work.due_ns);
     for (const timers of this.#timers)
       if (timers.node.kswapd_run !== null && timers.kswapd_ns !== NEVER) this.runUntil(timers.kswapd_ns);
@@ -145,7 +149,7 @@ export class SimBackground implements Background {
     return !this.#mm.offline_cpus.has(cpu) && refreshCpuVmStats(this.#mm, cpu) > 0;
   }
 
-  /** The first node's work that is due at or before `ns`; with NEVER any that has something to do. */
+  /** The first node's work that is due at or before `ns`. */
   #dueSpbWork(ns: number): SpbNodeWork | undefined {
     return this.#spbWork?.find(({ due_ns }) => due_ns !== NEVER && due_ns <= ns);
   }

@@ -2,15 +2,14 @@
 import { UsageError } from '../../config/usage-error.js';
 import type { GeneratedTrace, GenerateOptions } from '../../gen/generate.js';
 import type { Workload } from '../../gen/workload.js';
-import type { WorkloadFormat, Written } from '../../gen/write-workload.js';
+import type { Written } from '../../gen/write-workload.js';
 import { ExitCode } from '../exit-codes.js';
 import { guardInterrupt } from '../interrupt.js';
 import { print } from '../output.js';
+import { chooseFormat, type OutputChoice } from '../output-format.js';
 import { ProgressLine } from '../progress.js';
 
-export interface GenOptions {
-  readonly output: string;
-  readonly format?: 'csv' | 'arrow' | 'arrows';
+export interface GenOptions extends OutputChoice {
   readonly seed: number;
   readonly duration?: string;
   readonly memory?: string;
@@ -20,13 +19,6 @@ export interface GenOptions {
   readonly set: readonly string[];
 }
 
-const FORMATS: ReadonlyMap<string, WorkloadFormat> = new Map([
-  ['csv', 'csv'],
-  ['arrow', 'arrow-file'],
-  ['feather', 'arrow-file'],
-  ['arrows', 'arrow-stream'],
-]);
-
 const LIST_INDENT = 4;
 
 /** Writes the trace of a workload; without a name lists them all. */
@@ -34,7 +26,7 @@ export async function genCommand(name: string | undefined, options: GenOptions):
   if (name === undefined) return print(await workloadList());
   const { generate } = await import('../../gen/generate.js');
   const trace = generate(name, await generateOptions(options));
-  const format = chooseFormat(options);
+  const format = await chooseFormat(options);
   const { writeWorkload } = await import('../../gen/write-workload.js');
   const progress = new ProgressLine();
   const interrupt = guardInterrupt();
@@ -50,15 +42,6 @@ export async function genCommand(name: string | undefined, options: GenOptions):
   // On stderr, because stdout may be the trace itself.
   process.stderr.write(await summary(trace, options, written));
   if (interrupt.signal.aborted) process.exitCode = ExitCode.interrupted;
-}
-
-function chooseFormat({ output, format }: GenOptions): WorkloadFormat {
-  const extension = /\.([a-z]+)(?:\.(?:gz|zst))?$/.exec(output)?.[1] ?? '';
-  const chosen = FORMATS.get(format ?? (output === '-' ? 'csv' : extension));
-  if (chosen !== undefined) return chosen;
-  throw new UsageError(
-    `-o ${output}: expected a name ending in .csv, .arrow or .arrows (also .gz, .zst), or say --format`,
-  );
 }
 
 async function generateOptions(options: GenOptions): Promise<GenerateOptions> {

@@ -1,35 +1,16 @@
-import type { ImportSummary, OutputFormat } from '../../sim/import-trace.js';
+import type { ImportSummary } from '../../sim/import-trace.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
+import { chooseFormat, type OutputChoice } from '../output-format.js';
 import { ProgressLine } from '../progress.js';
 import { chooseSelection, type SelectionOptions } from '../selection-options.js';
 
-export interface ImportOptions extends InputOptions, SelectionOptions {
-  readonly output: string;
-  readonly format?: 'csv' | 'arrow' | 'arrows';
+export interface ImportOptions extends InputOptions, SelectionOptions, OutputChoice {
   readonly join: 'time' | 'append';
   readonly anonymise?: true;
   readonly formulaSafe: boolean;
   readonly verbose?: true;
-}
-
-const FORMATS: ReadonlyMap<string, OutputFormat> = new Map([
-  ['csv', 'csv'],
-  ['arrow', 'arrow-file'],
-  ['feather', 'arrow-file'],
-  ['arrows', 'arrow-stream'],
-]);
-
-async function chooseFormat(options: ImportOptions): Promise<OutputFormat> {
-  const { output, format } = options;
-  const extension = /\.([a-z]+)(?:\.(?:gz|zst))?$/.exec(output)?.[1] ?? '';
-  const chosen = FORMATS.get(format ?? (output === '-' ? 'csv' : extension));
-  if (chosen !== undefined) return chosen;
-  const { UsageError } = await import('../../config/usage-error.js');
-  throw new UsageError(
-    `-o ${output}: expected a name ending in .csv, .arrow or .arrows (also .gz, .zst), or say --format`,
-  );
 }
 
 /** `spbsim import`: makes a trace CSV or an Arrow file of any traces that can be read. */

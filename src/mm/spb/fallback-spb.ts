@@ -128,7 +128,7 @@ function mustNotEnter(
   migratetype: number,
 ): boolean {
   const isAtReserve = spbs.isTainted(spb) && spbs.nr_free[spb]! <= spbs.reserve(spb);
-  return isBeingEmptied(system, zone, spb) || (migratetype === Migratetype.movable && isAtReserve);
+  return system.isSource(zone, spb) || (migratetype === Migratetype.movable && isAtReserve);
 }
 
 /** A steal goes without NOFRAGMENT, so that the reserve yields where the policy lets it. model: spb 3.1 */
@@ -140,12 +140,8 @@ function mayNotSteal(
   migratetype: number,
 ): boolean {
   return system.rules.reserve_yields
-    ? isBeingEmptied(system, zone, spb)
+    ? system.isSource(zone, spb)
     : mustNotEnter(system, zone, spbs, spb, migratetype);
-}
-
-function isBeingEmptied({ source }: SpbSystem, zone: Zone, spb: number): boolean {
-  return source !== null && source.spb === spb && source.zone === zone;
 }
 
 /**

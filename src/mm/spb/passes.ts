@@ -134,14 +134,12 @@ function runPass(
   const types = pass.from(migratetype);
   const range = orderRange(order, pass.chunks);
   if (range === 0 || types.length === 0) return -1;
-  const { source } = system;
   const keepsReserve =
     pass.keepsReserve && ((flags & ALLOC_NOFRAGMENT) !== 0 || !system.rules.reserve_yields);
   return walkSuperpageblocks(system, spbs, pass.places(kind), types, range, (spb) => {
     if (keepsReserve && spbs.nr_free[spb]! <= spbs.reserve(spb))
       return refuse(system, spbs, spb, 'at its reserve');
-    if (source !== null && source.spb === spb && source.zone === zone)
-      return refuse(system, spbs, spb, 'is being emptied');
+    if (system.isSource(zone, spb)) return refuse(system, spbs, spb, 'is being emptied');
     const wasTainted = spbs.isTainted(spb);
     const place = spbs.place[spb];
     for (const type of types) {

@@ -41,6 +41,11 @@ export class SpbSystem {
     this.nodes = new Array<SpbNodeWork | null>(nr_nodes).fill(null);
   }
 
+  /** Whether an evacuation is emptying this superpageblock right now: nothing may be moved into it. */
+  isSource(zone: Zone, spb: number): boolean {
+    return this.source !== null && this.source.spb === spb && this.source.zone === zone;
+  }
+
   workOf(zone: Zone): SpbNodeWork | null {
     return this.nodes[zone.node]!;
   }
