@@ -12,6 +12,7 @@ import type { PolicyShowOptions } from './commands/policy.js';
 import type { RunOptions } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
 import type { VerifyOptions } from './commands/verify.js';
+import { addMetrics } from './define/metrics.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
 import { addInputOptions } from './input-options.js';
 import { addMachineOptions, setOption } from './machine-options.js';
@@ -358,6 +359,7 @@ export function createProgram(): Command {
   addGen(program);
   addVerify(program);
   addPolicy(program);
+  addMetrics(program);
   addSchema(program);
   return program;
 }

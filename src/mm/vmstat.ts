@@ -57,15 +57,34 @@ const VM_EVENT_NAMES = [
 /** Counters that the superpageblock series adds. model: spb 6.1 */
 const SPB_COUNTERS = ['spb_highorder_refused', 'spb_slab_shrink_queued', 'spb_slab_shrink_ran'] as const;
 /** Of its work that has no counter in the kernel. */
-const SPB_WORK: readonly (readonly [
-  name: string,
-  of: keyof SpbStats & `${string}_${'pages' | 'objects' | 'allocated'}`,
-])[] = [
+const SPB_WORK = [
   ['spbsim_evacuated_pages', 'evac_pages'],
   ['spbsim_defragmented_pages', 'defrag_pages'],
   ['spbsim_shrunk_objects', 'shrink_objects'],
   ['spbsim_gigantic_allocated', 'gigantic_allocated'],
-];
+] as const satisfies readonly (readonly [
+  name: string,
+  of: keyof SpbStats & `${string}_${'pages' | 'objects' | 'allocated'}`,
+])[];
+
+/** Counters that are a state, and those that exist once per kind of zone. */
+type StateName =
+  | 'nr_free_pages'
+  | 'nr_free_pages_blocks'
+  | 'nr_zone_inactive_anon'
+  | 'nr_zone_inactive_file'
+  | 'nr_free_cma'
+  | 'nr_inactive_anon'
+  | 'nr_inactive_file';
+
+/** All that `vmstatCounters` may list. */
+export type VmCounterName =
+  | StateName
+  | `pgalloc_${(typeof ZONE_SUFFIXES)[number]}`
+  | 'pgfree'
+  | VmEventName
+  | (typeof SPB_COUNTERS)[number]
+  | (typeof SPB_WORK)[number][0];
 
 export type VmEventName = (typeof VM_EVENT_NAMES)[number];
 export type VmEvents = Record<VmEventName, number>;
@@ -105,8 +124,8 @@ export function lruPages(mm: PageAllocator, zone: Zone): readonly [anon: number,
 }
 
 /** Counters of one zone that the model keeps, in the order of `/proc/zoneinfo`. */
-export function zoneCounters(mm: PageAllocator, zone: Zone): [name: string, value: number][] {
-  const counters: [string, number][] = [
+export function zoneCounters(mm: PageAllocator, zone: Zone): [name: StateName, value: number][] {
+  const counters: [StateName, number][] = [
     ['nr_free_pages', zone.folded_free_pages],
     ['nr_free_pages_blocks', freePagesInBlocks(zone)],
   ];
@@ -127,8 +146,8 @@ export function resetVmEvents(mm: PageAllocator): void {
 }
 
 /** All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last. */
-export function vmstatCounters(mm: PageAllocator): [name: string, value: number][] {
-  const totals = new Map<string, number>();
+export function vmstatCounters(mm: PageAllocator): [name: VmCounterName, value: number][] {
+  const totals = new Map<VmCounterName, number>();
   for (const zone of mm.zones)
     for (const [name, value] of zoneCounters(mm, zone)) totals.set(name, (totals.get(name) ?? 0) + value);
   if (mm.reclaims) {

@@ -32,6 +32,7 @@ const RESULT_KEYS: readonly (keyof RunResult)[] = [
   'series',
   'findings',
   'findings_total',
+  'metrics',
   'performance',
 ];
 

@@ -6,6 +6,7 @@
  * `schema` command and tests do; everything else imports types from `run-result.ts`.
  */
 import { z } from 'zod';
+import { metricsSchema } from './metrics/metrics-schema.js';
 import { spbSchema, zoneSpbSchema } from './spb-schema.js';
 
 export const RESULT_SCHEMA_ID = 'spbsim.result/1';
@@ -230,6 +231,7 @@ export const resultSchema = z.strictObject({
   series: z.array(samplePointSchema),
   findings: z.array(findingSchema).describe('the first of each kind; `findings_total` counts all'),
   findings_total: z.record(z.string(), count).describe('number of findings by kind'),
+  metrics: metricsSchema,
   performance: z
     .strictObject({
       events: count,

@@ -4,6 +4,7 @@
 import { toolVersion } from '../config/tool-version.js';
 import { validate } from '../mm/page-alloc/validate.js';
 import { resetVmEvents, vmstatCounters } from '../mm/vmstat.js';
+import { metricsOf } from '../report/metrics/catalogue.js';
 import { resultPolicy } from '../report/result-policy.js';
 import type { ResultFinding, ResultNote, ResultReadInput, RunResult } from '../report/run-result.js';
 import type { EventBatch } from '../trace/event-batch.js';
@@ -182,9 +183,9 @@ class Session {
     if (this.#replay instanceof PinnedReplay) this.#replay.finish();
     if (request.check) this.#validate();
     const findings = this.#findings();
-    return {
-      schema: 'spbsim.result/1',
-      tool: { name: 'spbsim', version: toolVersion() },
+    const document = {
+      schema: 'spbsim.result/1' as const,
+      tool: { name: 'spbsim' as const, version: toolVersion() },
       interrupted: request.signal?.aborted ?? false,
       inputs: this.#inputs,
       mode: request.mode,
@@ -212,8 +213,9 @@ class Session {
       series: this.#series?.samples ?? [],
       findings: findings.shown,
       findings_total: findings.total,
-      performance: stopwatch.read(this.#events),
     };
+    const metrics = Object.fromEntries(metricsOf(document));
+    return { ...document, metrics, performance: stopwatch.read(this.#events) };
   }
 
   #findings(): { shown: ResultFinding[]; total: Record<string, number> } {

@@ -257,6 +257,7 @@ export function sampleResult(overrides: Partial<RunResult> = {}): RunResult {
       },
     ],
     findings_total: { double_free: 1 },
+    metrics: { spb_tainted: 14, alloc_failed: 0 },
     performance: { events: 221_663, wall_s: 0.041, events_per_s: 5_406_414, peak_rss_bytes: 120_000_000 },
     ...overrides,
   };
