@@ -32,10 +32,15 @@ export interface FreeRunOptions {
   readonly background: SimBackground;
 }
 
+/** An event that failed, or that is about no page. */
+export const NO_PAGE = -1;
+
 const RARE_OUTCOMES = { ok: Outcome.ok, failed: Outcome.failed, not_modelled: Outcome.not_replayed } as const;
 
 export class FreeRunningReplay {
   readonly owners = new PageOwners();
+  /** page that the last event was about, as the model has it: handed out or given back; NO_PAGE where there is none */
+  last_pfn = NO_PAGE;
   /** called at marks of the trace */
   onMark: ((name: string) => void) | null = null;
   readonly #mm: PageAllocator;
@@ -81,9 +86,23 @@ export class FreeRunningReplay {
     }
   }
 
+  /**
+   * The same, and notes for each event which page it was about.
+   *
+   * @param pfns  by row of the batch
+   */
+  replayNoting(batch: EventBatch, from: number, to: number, pfns: Int32Array): void {
+    for (let i = from; i < to; i++) {
+      this.last_pfn = NO_PAGE;
+      this.replay(batch, i, i + 1);
+      pfns[i] = this.last_pfn;
+    }
+  }
+
   /** An allocation that an id names and nothing else, on this CPU's node: the bulk of most traces. */
   #allocPlain(cpu: number, gfp: number, order: number, ctx: number, id: number): void {
     const pfn = allocPages(this.#mm, cpu, gfp, order, -1, (gfp & GFP_MOVABLE_BIT) !== 0);
+    this.last_pfn = pfn;
     const failed = pfn < 0 ? 1 : 0;
     if (failed) this.#notes.add('model_failures');
     this.#tallies.event(Op.alloc, ctx, failed ? Outcome.failed : Outcome.ok);
@@ -101,6 +120,7 @@ export class FreeRunningReplay {
       return false;
     this.owners.clearId(id, Fate.freed);
     freePages(this.#mm, cpu, model, order);
+    this.last_pfn = model;
     this.#tallies.event(Op.free, ctx, Outcome.ok);
     return true;
   }
@@ -168,6 +188,7 @@ export class FreeRunningReplay {
   ): void {
     const ctx = batch.ctx[i]!;
     const failed = pfn < 0;
+    this.last_pfn = pfn;
     if (failed) this.#notes.add('model_failures');
     this.#tallies.event(op, ctx, failed ? Outcome.failed : Outcome.ok);
     this.#tallies.allocation(migratetype, ctx, order, failed ? 1 : 0);
@@ -207,6 +228,7 @@ export class FreeRunningReplay {
 
   #freeRecorded(cpu: number, recorded: number, recordedOrder: number): boolean {
     const model = this.owners.get(recorded) - 1;
+    this.last_pfn = model < 0 ? NO_PAGE : model;
     let order = recordedOrder;
     if (order === NO_ORDER) {
       this.#notes.add('frees_without_order');
@@ -318,6 +340,7 @@ export class FreeRunningReplay {
       return this.#freeRecorded(cpu, alias.pfn, alias.order);
     }
     const model = id === NONE_U32 ? -1 : this.owners.getId(id) - 1;
+    this.last_pfn = model < 0 ? NO_PAGE : model;
     if (model < 0) {
       const fate = model + 1;
       if (fate === Fate.scattered) return this.#freeScattered(cpu, id);
@@ -359,7 +382,9 @@ export class FreeRunningReplay {
     } else if (op === Op.free_nolock) {
       this.#free(batch, i, op);
     } else {
-      const outcome = this.#rareOps.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));
+      const rare = this.#rareOps;
+      const outcome = rare.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));
+      this.last_pfn = outcome === 'ok' ? rare.last_pfn : NO_PAGE;
       if (outcome === 'not_modelled') this.#notes.add('not_modelled');
       this.#tallies.event(op, ctx, RARE_OUTCOMES[outcome]);
     }

@@ -21,6 +21,8 @@ import { Fate, type PageOwners } from './page-owners.js';
 export type RareOutcome = 'ok' | 'failed' | 'not_modelled';
 
 export class RareOps {
+  /** first page that the last operation was about; 0 for one that is about none */
+  last_pfn = 0;
   /** pages of contiguous allocations */
   readonly #contig = new Map<number, { pfn: number; pages: number }>();
 
@@ -32,6 +34,7 @@ export class RareOps {
 
   /** @param cpu that of the event, or the one that stands in for it; @param node likewise */
   replay(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
+    this.last_pfn = 0;
     switch (batch.op[i]) {
       case Op.contig_alloc:
         return this.#contigAlloc(batch, i, cpu, node);
@@ -71,6 +74,7 @@ export class RareOps {
     const key = rangeKey(batch, i);
     if (this.#contig.has(key)) this.notes.add('duplicate_ids');
     this.#contig.set(key, { pfn, pages });
+    this.last_pfn = pfn;
     return 'ok';
   }
 
@@ -82,6 +86,7 @@ export class RareOps {
       return 'failed';
     }
     this.#contig.delete(key);
+    this.last_pfn = range.pfn;
     freeContigRange(this.mm, cpu, range.pfn, range.pages);
     return 'ok';
   }

@@ -11,7 +11,7 @@ import type { EventBatch } from '../trace/event-batch.js';
 import { openTraces, REPLAYED_TABLES } from '../trace/open-traces.js';
 import type { Join, TraceSet } from '../trace/trace-set.js';
 import type { SimBackground } from './background.js';
-import type { FreeRunningReplay } from './free-running.js';
+import { FreeRunningReplay, NO_PAGE } from './free-running.js';
 import { Notes } from './notes.js';
 import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
@@ -35,6 +35,11 @@ export interface RunRequest extends StartRequest {
   readonly traces?: () => Promise<TraceSet>;
   readonly seed: number;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
+  /**
+   * Is told for each batch which page each of its events was about (NO_PAGE: none), until it answers false. Free-running
+   * replays only.
+   */
+  readonly onPages?: (pfns: Int32Array) => boolean;
   /** asks for an early end; the result is then of the part that ran, with `interrupted` set */
   readonly signal?: AbortSignal;
 }
@@ -63,6 +68,9 @@ class Session {
   #validate: () => void = () => validate(this.start.mm);
   #background: SimBackground | undefined;
   #series: Series | undefined;
+  /** pages of the batch under way, by row; null when nobody wants to know */
+  #pfns: Int32Array | null = null;
+  #wantsPages: boolean;
   #events = 0;
   #warmUpEvents = 0;
   #sinceCheck = 0;
@@ -74,6 +82,7 @@ class Session {
     readonly start: Start,
   ) {
     this.#window = new TimeWindow(request.from_ns, request.to_ns);
+    this.#wantsPages = request.onPages !== undefined;
   }
 
   /** Pages in use from the start are somebody's in a recorded state, and the kernel's own in a fresh one. */
@@ -87,7 +96,7 @@ class Session {
       openTraces({ inputs, join, open, tables: REPLAYED_TABLES }));
     for await (const batch of set.source.batches()) {
       if (signal?.aborted) break;
-      if (batch.length > 0) this.#replayBatch(batch);
+      if (batch.length > 0) this.#replayNoting(batch);
       onProgress?.({ events: this.#events, ts_ns: this.#last_ns });
       // Without a turn of the event loop an interrupt would not be seen.
       await new Promise((resolve) => setImmediate(resolve));
@@ -100,6 +109,20 @@ class Session {
     this.#notes.add('moved_traces', report.moved);
   }
 
+  #replayNoting(batch: EventBatch): void {
+    if (!this.#wantsPages) return this.#replayBatch(batch);
+    this.#pfns = new Int32Array(batch.length).fill(NO_PAGE);
+    this.#replayBatch(batch);
+    this.#wantsPages = this.request.onPages!(this.#pfns);
+    this.#pfns = null;
+  }
+
+  #replayRows(replay: FreeRunningReplay | PinnedReplay, batch: EventBatch, from: number, to: number): void {
+    if (this.#pfns !== null && replay instanceof FreeRunningReplay)
+      replay.replayNoting(batch, from, to, this.#pfns);
+    else replay.replay(batch, from, to);
+  }
+
   #replayBatch(batch: EventBatch): void {
     const replay = this.#replay ?? this.#begin(batch.ts[0]!);
     const { from, to } = this.#window.slice(batch);
@@ -109,7 +132,7 @@ class Session {
     let at = from;
     while (at < to) {
       const stop = this.#nextStop(batch, at, to);
-      replay.replay(batch, at, stop);
+      this.#replayRows(replay, batch, at, stop);
       at = stop;
       if (at < to) this.#sample(batch.ts[at]!);
     }
@@ -121,7 +144,7 @@ class Session {
 
   /** What came before --from decides the state at that time, though nothing of it is counted. */
   #warmUp(replay: FreeRunningReplay | PinnedReplay, batch: EventBatch, events: number): void {
-    replay.replay(batch, 0, events);
+    this.#replayRows(replay, batch, 0, events);
     this.#warmUpEvents += events;
     this.#check(events);
   }
