@@ -22,7 +22,11 @@ const OLD = `${FRESH}-old`;
  * Files that something loads by name. Each is bundled by itself, so a worker starts without the command line. A worker
  * is `new Worker(new URL('./NAME.js', import.meta.url))` in a module beside it: that is right in dist/ and in the bundle.
  */
-const ENTRIES = { spbsim: 'cli/main.js', 'trace-worker': 'trace/worker/trace-worker.js' };
+const ENTRIES = {
+  spbsim: 'cli/main.js',
+  'trace-worker': 'trace/worker/trace-worker.js',
+  'side-worker': 'sim/fleet/side-worker.js',
+};
 
 /** Loaded by the few runs that need them; too large, or of a licence that wants its files left apart. */
 const EXTERNAL = [/^node:/, 'apache-arrow', '@hpcc-js/wasm-zstd', 'xz-decompress'];

@@ -74,3 +74,22 @@ export async function machineLimit(text: string | undefined): Promise<number | u
   if (text === undefined) return undefined;
   return (await import('../config/size.js')).parseSizePages(text, '--max-machine');
 }
+
+const MOST_SEEDS = 1000;
+
+/** Seeds in the order given: `1..5`, `1,7`, `1..3,10`. */
+export function seedRange(option: string): (text: string) => readonly number[] {
+  return (text) => {
+    const seeds: number[] = [];
+    for (const part of text.split(',')) {
+      const match = /^(\d{1,15})(?:\.\.(\d{1,15}))?$/.exec(part);
+      const first = Number(match?.[1] ?? Number.NaN);
+      const last = Number(match?.[2] ?? first);
+      if (!(first <= last)) throw new UsageError(`${option} ${text}: expected seeds, such as 1..5 or 1,7`);
+      if (last - first + seeds.length >= MOST_SEEDS)
+        throw new UsageError(`${option} ${text}: more than ${MOST_SEEDS} seeds`);
+      for (let seed = first; seed <= last; seed++) if (!seeds.includes(seed)) seeds.push(seed);
+    }
+    return seeds;
+  };
+}

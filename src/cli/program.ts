@@ -12,6 +12,7 @@ import type { PolicyShowOptions } from './commands/policy.js';
 import type { RunOptions } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
 import type { VerifyOptions } from './commands/verify.js';
+import { addDiff } from './define/diff.js';
 import { addMetrics } from './define/metrics.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
 import { addInputOptions } from './input-options.js';
@@ -308,14 +309,14 @@ function addPolicy(program: Command): void {
 }
 
 /** Those of report/json-schema.ts, which loads zod. */
-const JSON_DOCUMENTS = ['result', 'verify', 'info', 'explain'] as const;
+const JSON_DOCUMENTS = ['result', 'verify', 'info', 'explain', 'diff', 'check'] as const;
 
 function addSchema(program: Command): void {
   program
     .command('schema')
     .summary('print the JSON schema of what --json prints')
     .description('Prints the JSON schema of a document.')
-    .argument('[document]', 'result, verify, info or explain', oneOf('schema', JSON_DOCUMENTS), 'result')
+    .argument('[document]', JSON_DOCUMENTS.join(', '), oneOf('schema', JSON_DOCUMENTS), 'result')
     .option('--write-all <directory>', 'write the schemas of all documents there instead')
     .addHelpText('before', SCHEMA_EXAMPLES)
     .action(async (name: (typeof JSON_DOCUMENTS)[number], options: SchemaOptions) =>
@@ -353,6 +354,7 @@ export function createProgram(): Command {
     .addHelpText('after', EXIT_CODES_HELP)
     .exitOverride();
   addRun(program);
+  addDiff(program);
   addExplain(program);
   addInfo(program);
   addImport(program);

@@ -119,6 +119,11 @@ function changeLines({ changes }: Explanation, style: TextStyle): string[] {
   return [...entry(0, 'changes', [], style), ...lines];
 }
 
+/** What was tried for an event and what came of it, without what the event is: for where that is said already. */
+export function explainedSteps(explanation: Explanation, style: TextStyle = plainStyle): string[] {
+  return [...stepLines(explanation.steps, style), ...outcomeLines(explanation, style)];
+}
+
 export function renderExplanation(explanation: Explanation, style: TextStyle = plainStyle): string {
   const sections = [
     headerLines(explanation, style),

@@ -37,7 +37,7 @@ export function foldGlyphs(glyphs: string): string {
 }
 
 /** The part of a zone's map that is in a superpageblock, folded. */
-function picture(zone: ResultZone, { start_pfn }: ResultSpbRange): string {
+export function spbPicture(zone: ResultZone, { start_pfn }: ResultSpbRange): string {
   const first = (start_pfn - zone.map_first_pfn) / (1 << PAGEBLOCK_ORDER);
   const glyphs: string[] = [];
   for (let block = first; block < first + SUPERPAGEBLOCK_NR_BLOCKS; block += BLOCKS_PER_GLYPH)
@@ -60,7 +60,7 @@ function rowOf(zone: ResultZone, range: ResultSpbRange, listWidth: number): Row 
   const counts = `${count(range.free_blocks, 4)}  ${count(range.movable_blocks, 4)}  ${count(range.nonmovable_blocks, 4)}`;
   return {
     start_pfn: range.start_pfn,
-    text: `${range.state.padEnd(7)}  ${list}${picture(zone, range)}  ${counts}`,
+    text: `${range.state.padEnd(7)}  ${list}${spbPicture(zone, range)}  ${counts}`,
   };
 }
 

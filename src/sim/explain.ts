@@ -22,7 +22,6 @@ import {
 } from '../trace/event-batch.js';
 import { gfpDialect } from '../trace/gfp-text.js';
 import { InputError } from '../trace/input-error.js';
-import { openTraces } from '../trace/open-traces.js';
 import type { Join, TraceSet } from '../trace/trace-set.js';
 import type { SimBackground } from './background.js';
 import { MachineState } from './explain-changes.js';
@@ -31,16 +30,21 @@ import { typeName, zoneName, zoneNameOf } from './explain-names.js';
 import { ExplainRecorder } from './explain-recorder.js';
 import type { FreeRunningReplay } from './free-running.js';
 import { Notes } from './notes.js';
+import { openInputs } from './open-inputs.js';
 import { beginFreeRunning, prepareStart, type Start, type StartRequest } from './prepare-run.js';
 import { Tallies } from './tallies.js';
 
 export interface ExplainRequest extends Omit<StartRequest, 'mode'> {
   readonly target: EventTarget;
+  /** of a generated workload */
+  readonly seed?: number | undefined;
   /** one stream by time stamps, or each behind the one before */
   readonly join?: Join;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   readonly signal?: AbortSignal;
 }
+
+const DEFAULT_SEED = 1;
 
 /** A replay that has come to the event. */
 interface Moment {
@@ -57,7 +61,7 @@ interface Moment {
 export async function explainEvent(request: ExplainRequest): Promise<Explanation> {
   const { inputs, join, open, signal, onProgress } = request;
   const start = await prepareStart({ ...request, mode: 'free' });
-  const set = await openTraces({ inputs, join, open });
+  const set = await openInputs({ inputs, join, open }, request.seed ?? DEFAULT_SEED);
   const finder = new EventFinder(request.target);
   let moment: Moment | undefined;
   for await (const batch of set.source.batches()) {
@@ -119,7 +123,13 @@ function explainRow(moment: Moment, batch: EventBatch, row: number, number: numb
   };
 }
 
-function eventOf(batch: EventBatch, row: number, number: number, start_ns: number): Explanation['event'] {
+/** What an event says of itself. @param number  from 0 */
+export function eventOf(
+  batch: EventBatch,
+  row: number,
+  number: number,
+  start_ns: number,
+): Explanation['event'] {
   const order = batch.order[row]!;
   return {
     number,

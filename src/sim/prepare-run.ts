@@ -16,6 +16,7 @@ import { isDirectory, openRecording, type Recording } from '../trace/recording/r
 import type { OpenOptions } from '../trace/source.js';
 import { SimBackground } from './background.js';
 import { FreeRunningReplay } from './free-running.js';
+import { isGenerated } from './generated-name.js';
 import { DEFAULT_MAX_MACHINE_PAGES, type MachineProblem, machineSizeProblem } from './machine-limit.js';
 import type { Notes } from './notes.js';
 import {
@@ -79,7 +80,12 @@ export async function prepareStart(request: StartRequest): Promise<Start> {
       expectation: 'is replayed on a machine of its own, where recorded PFNs mean nothing',
       remedy: 'pin a recording (a directory) without --machine or --memory, or leave --mode pinned out',
     });
-  const spec = request.machine ?? machineFromSize({ memory_pages: DEFAULT_MEMORY_PAGES });
+  const generated = request.machine === undefined ? request.inputs.find(isGenerated) : undefined;
+  const spec =
+    request.machine ??
+    (generated === undefined
+      ? machineFromSize({ memory_pages: DEFAULT_MEMORY_PAGES })
+      : (await import('./generated-input.js')).generatedMachine(generated));
   const tooLarge = machineSizeProblem(spec, maxPages);
   if (tooLarge !== undefined) throw machineError(request.machineOrigin, tooLarge);
   const mm = new PageAllocator(spec, request.policy.policy);
@@ -87,7 +93,8 @@ export async function prepareStart(request: StartRequest): Promise<Start> {
   bootFresh(mm);
   return {
     mm,
-    origin: request.machineOrigin ?? 'default: 4 GiB, 1 node',
+    origin:
+      request.machineOrigin ?? (generated === undefined ? 'default: 4 GiB, 1 node' : 'as the workload says'),
     kernel: recording?.kernel.release || null,
     state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
     material: undefined,
@@ -122,9 +129,9 @@ export function beginFreeRunning(
   notes: Notes,
   tallies: Tallies,
 ): { readonly replay: FreeRunningReplay; readonly background: SimBackground } {
-  const { mm, material } = start;
+  const { mm, state } = start;
   enableLru(mm);
   const background = new SimBackground(mm, start_ns);
-  const startIsRecorded = material !== undefined;
+  const startIsRecorded = state.kind !== 'fresh';
   return { replay: new FreeRunningReplay(mm, { startIsRecorded, notes, tallies, background }), background };
 }

@@ -32,7 +32,8 @@ export type TraceReport =
   | { readonly format: 'csv'; readonly csv: CsvReport }
   | { readonly format: 'text'; readonly text: ImportReport }
   | { readonly format: 'arrow'; readonly arrow: ArrowReport }
-  | { readonly format: 'oracle'; readonly oracle: OracleReport };
+  | { readonly format: 'oracle'; readonly oracle: OracleReport }
+  | { readonly format: 'generated' };
 
 /** Whose gfp words a trace uses, and how that is known. */
 export interface TraceKernel {

@@ -2,52 +2,18 @@
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { type Digest, digestFile, NO_DIGEST } from '../bytes/digest.js';
-import { BATCH_EVENTS, EventBatch, type EventSource } from '../event-batch.js';
+import type { EventBatch, EventSource } from '../event-batch.js';
 import { createTraceStrings, type TraceStrings } from '../string-table.js';
 import type { TraceSet, TraceSetReport, TraceSetRequest } from '../trace-set.js';
-import { type FromReader, type ToReader, unpackError, type WorkerData } from './protocol.js';
+import type { FromReader, ToReader, WorkerData } from './protocol.js';
+import { newSlots } from './slot-sender.js';
+import { Inbox, SlotSource } from './slot-source.js';
 
 /** Stands beside this module, built or bundled. Sources that were not built have none. */
 const WORKER = new URL('./trace-worker.js', import.meta.url);
 
 export function hasWorker(): boolean {
   return existsSync(WORKER);
-}
-
-/** One being filled, one being replayed, one on its way. */
-const SLOTS = 3;
-
-/** Messages of the reading thread, to be awaited one by one. */
-class Inbox {
-  readonly #messages: FromReader[] = [];
-  #failure: Error | undefined;
-  #wake = () => {};
-
-  constructor(worker: Worker) {
-    worker.on('message', (message: FromReader) => {
-      this.#messages.push(message);
-      this.#wake();
-    });
-    worker.on('error', (error) => this.#fail(error));
-    worker.on('exit', () => this.#fail(new Error('the reading thread ended without a word')));
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    this.#wake();
-  }
-
-  async next(): Promise<FromReader> {
-    for (;;) {
-      const message = this.#messages.shift();
-      if (message?.kind === 'error') throw unpackError(message.error);
-      if (message !== undefined) return message;
-      if (this.#failure !== undefined) throw this.#failure;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
 }
 
 /** Digests of the inputs, made beside the replay: the thread that decodes is the one that is waited for. */
@@ -70,33 +36,24 @@ class Digests {
   }
 }
 
+/** The source that the reading thread feeds; it ends with the thread. */
 class WorkerSource implements EventSource {
   report: TraceSetReport | undefined;
+  readonly strings: TraceStrings;
 
   constructor(
-    readonly strings: TraceStrings,
+    readonly source: SlotSource,
     readonly worker: Worker,
-    readonly inbox: Inbox,
-    readonly slots: readonly EventBatch[],
     readonly digests: Digests,
-  ) {}
+  ) {
+    this.strings = source.strings;
+  }
 
   async *batches(): AsyncGenerator<EventBatch> {
+    const { source } = this;
     try {
-      for (;;) {
-        const message = await this.inbox.next();
-        if (message.kind === 'end') {
-          this.report = await this.digests.addTo(message.report);
-          return;
-        }
-        if (message.kind !== 'batch') continue;
-        for (const [name, delta] of Object.entries(message.strings))
-          this.strings[name as keyof TraceStrings].append(delta);
-        const batch = this.slots[message.slot] as EventBatch;
-        batch.length = message.length;
-        yield batch;
-        this.#send({ kind: 'free', slot: message.slot });
-      }
+      yield* source.batches();
+      if (source.report !== undefined) this.report = await this.digests.addTo(source.report);
     } finally {
       this.digests.stop();
       // Left early: what was read so far is in the report, which the reader sends when it stops.
@@ -106,10 +63,11 @@ class WorkerSource implements EventSource {
   }
 
   async #stop(): Promise<void> {
-    this.#send({ kind: 'stop' });
+    const stop: ToReader = { kind: 'stop' };
+    this.worker.postMessage(stop);
     try {
       for (;;) {
-        const message = await this.inbox.next();
+        const message = await this.source.inbox.next();
         if (message.kind !== 'end') continue;
         this.report = message.report;
         return;
@@ -118,33 +76,31 @@ class WorkerSource implements EventSource {
       // The error that ended the reading is on its way to the consumer already.
     }
   }
-
-  #send(message: ToReader): void {
-    this.worker.postMessage(message);
-  }
 }
 
 /** A trace set that a thread of its own opens and begins to read at once. */
 export class ReadingThread {
-  readonly #strings: TraceStrings;
-  readonly #slots: readonly EventBatch[];
   readonly #worker: Worker;
-  readonly #inbox: Inbox;
+  readonly #inbox = new Inbox();
+  readonly #source: SlotSource;
 
   /** @param tables  string tables that the consumer reads from */
   constructor(request: TraceSetRequest, tables: readonly (keyof TraceStrings)[]) {
-    this.#strings = createTraceStrings(request.open?.limits, request.inputs[0]);
-    this.#slots = Array.from(
-      { length: SLOTS },
-      () =>
-        new EventBatch(this.#strings, BATCH_EVENTS, new SharedArrayBuffer(EventBatch.bytes(BATCH_EVENTS))),
-    );
-    const slots = this.#slots.map((slot) => slot.buffer as SharedArrayBuffer);
+    const slots = newSlots();
     const workerData: WorkerData = { request, slots, tables };
-    this.#worker = new Worker(WORKER, { workerData });
-    this.#inbox = new Inbox(this.#worker);
+    const worker = new Worker(WORKER, { workerData });
+    worker.on('message', (message: FromReader) => this.#inbox.put(message));
+    worker.on('error', (error) => this.#inbox.fail(error));
+    worker.on('exit', () => this.#inbox.fail(new Error('the reading thread ended without a word')));
+    const free = (slot: number) => {
+      const message: ToReader = { kind: 'free', slot };
+      worker.postMessage(message);
+    };
+    const strings = createTraceStrings(request.open?.limits, request.inputs[0]);
+    this.#source = new SlotSource(strings, this.#inbox, slots, free);
+    this.#worker = worker;
     // Until somebody asks for the traces, the thread is no reason for the program to live.
-    this.#worker.unref();
+    worker.unref();
   }
 
   /** The traces, once they are open. Can be called once. @throws InputError  as openTraceSet */
@@ -158,13 +114,7 @@ export class ReadingThread {
       throw error;
     }
     if (opened.kind !== 'opened') throw new Error(`the reading thread began with ${opened.kind}`);
-    const source = new WorkerSource(
-      this.#strings,
-      this.#worker,
-      this.#inbox,
-      this.#slots,
-      new Digests(opened.files),
-    );
+    const source = new WorkerSource(this.#source, this.#worker, new Digests(opened.files));
     return {
       source,
       kernel: opened.kernel,

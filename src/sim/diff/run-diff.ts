@@ -1,0 +1,184 @@
+/**
+ * `spbsim diff`: two sides on the same traces, each pair of runs at the same time, and what is different between them.
+ */
+import { formatKnobValue } from '../../config/knob-text.js';
+import type { ResolvedPolicy } from '../../config/resolve-policy.js';
+import { toolVersion } from '../../config/tool-version.js';
+import type { MachineSpec } from '../../mm/machine-spec.js';
+import { KNOB_NAMES } from '../../mm/policy.js';
+import { compareMaps } from '../../report/diff/compare-maps.js';
+import { addCounts, compareMetrics, countVerdicts } from '../../report/diff/compare-metrics.js';
+import type { DiffCase, DiffFirst, DiffResult } from '../../report/diff-result.js';
+import type { Explanation } from '../../report/explain-document.js';
+import type { RunResult } from '../../report/run-result.js';
+import { type FirstDifference, PageComparison } from '../fleet/first-difference.js';
+import { Fleet } from '../fleet/fleet.js';
+import type { SideRequest } from '../fleet/side-protocol.js';
+import { isGenerated } from '../generated-name.js';
+
+/** One of the two: what it replays with. */
+export interface ReplayedSide {
+  readonly label: string;
+  readonly policy: ResolvedPolicy;
+  readonly machine: MachineSpec | undefined;
+  readonly machineOrigin?: string | undefined;
+}
+
+export interface DiffRequest {
+  readonly kind: 'policies' | 'machines';
+  readonly sides: readonly [a: ReplayedSide, b: ReplayedSide];
+  /** each is compared by itself */
+  readonly traces: readonly string[];
+  readonly seeds: readonly number[];
+  readonly open: SideRequest['open'];
+  readonly from_ns?: number | undefined;
+  readonly to_ns?: number | undefined;
+  readonly check: boolean;
+  /** tell what both sides did where they part */
+  readonly explains: boolean;
+  readonly max_machine_pages?: number | undefined;
+  readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one seed of a trace came to. */
+interface Pair {
+  readonly seed: number;
+  readonly results: readonly [RunResult, RunResult];
+  readonly first: FirstDifference | undefined;
+}
+
+/** @throws InputError, UsageError, InvariantError; an AbortError if `signal` asks for an end */
+export async function runDiff(request: DiffRequest): Promise<DiffResult> {
+  const fleet = await Fleet.start(2);
+  try {
+    const cases: DiffCase[] = [];
+    const notes = new Set<string>();
+    let labels: readonly RunResult[] = [];
+    for (const trace of request.traces) {
+      const pairs: Pair[] = [];
+      for (const seed of seedsOf(request, trace, notes))
+        pairs.push(await replayPair(fleet, request, trace, seed));
+      noteDoubts(pairs, notes);
+      labels = pairs[0]!.results;
+      cases.push(await caseOf(fleet, request, trace, pairs));
+    }
+    const [a, b] = request.sides.map((side, at) => ({
+      label: side.label,
+      policy: side.policy.name,
+      overrides: [...side.policy.overrides],
+      machine: labels[at]!.machine.origin,
+      saved: null,
+    }));
+    return {
+      schema: 'spbsim.diff/1',
+      tool: { name: 'spbsim', version: toolVersion() },
+      kind: request.kind,
+      a: a!,
+      b: b!,
+      knobs: differingKnobs(request.sides[0].policy, request.sides[1].policy),
+      counts: addCounts(cases.map(({ counts }) => counts)),
+      cases,
+      notes: [...notes],
+    };
+  } finally {
+    await fleet.close();
+  }
+}
+
+/** Only what is generated depends on the seed: a recorded trace is the same for each. */
+function seedsOf({ seeds }: DiffRequest, trace: string, notes: Set<string>): readonly number[] {
+  if (isGenerated(trace) || seeds.length === 1) return seeds;
+  notes.add('seeds decide only what is generated (gen:NAME): recorded traces were replayed once');
+  return seeds.slice(0, 1);
+}
+
+function sideRequest(request: DiffRequest, side: 0 | 1, trace: string, seed: number): SideRequest {
+  const { policy, machine, machineOrigin } = request.sides[side];
+  const { open, from_ns, to_ns, check, max_machine_pages } = request;
+  return {
+    inputs: [trace],
+    policy,
+    machine,
+    ...(machineOrigin === undefined ? {} : { machineOrigin }),
+    mode: 'free',
+    open,
+    check,
+    seed,
+    max_machine_pages,
+    ...(from_ns === undefined ? {} : { from_ns }),
+    ...(to_ns === undefined ? {} : { to_ns }),
+  };
+}
+
+async function replayPair(fleet: Fleet, request: DiffRequest, trace: string, seed: number): Promise<Pair> {
+  const comparison = new PageComparison();
+  const requests = ([0, 1] as const).map((side) => sideRequest(request, side, trace, seed));
+  const results = await fleet.replay({ inputs: [trace], open: request.open, seed }, requests, {
+    onPages: (side, pfns, batch) => comparison.add(side, pfns, batch),
+    ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
+    signal: request.signal,
+  });
+  return { seed, results: [results[0]!, results[1]!], first: comparison.first };
+}
+
+async function caseOf(
+  fleet: Fleet,
+  request: DiffRequest,
+  trace: string,
+  pairs: readonly Pair[],
+): Promise<DiffCase> {
+  const [a] = pairs[0]!.results;
+  const parted = pairs.find(({ first }) => first !== undefined);
+  const rows = compareMetrics(
+    pairs.map(({ results }) => results[0].metrics),
+    pairs.map(({ results }) => results[1].metrics),
+  );
+  return {
+    trace,
+    inputs: a.inputs.map(({ path, sha256 }) => ({ path, sha256 })),
+    seeds: pairs.map(({ seed }) => seed),
+    events: a.span.events,
+    span_ns: a.span.last_ns - a.span.first_ns,
+    start_state: a.start_state.kind,
+    same_pages: parted === undefined,
+    first_difference: parted === undefined ? null : await firstOf(fleet, request, trace, parted),
+    counts: countVerdicts(rows),
+    rows,
+    map: compareMaps(a.zones, pairs[0]!.results[1].zones),
+  };
+}
+
+async function firstOf(fleet: Fleet, request: DiffRequest, trace: string, pair: Pair): Promise<DiffFirst> {
+  const { event, pfns } = pair.first!;
+  const explained =
+    // Standard input cannot be read again up to the event.
+    request.explains && trace !== '-' ? await explainBoth(fleet, request, trace, pair) : [null, null];
+  const [a_pfn, b_pfn] = pfns.map((pfn) => (pfn < 0 ? null : pfn));
+  return { seed: pair.seed, event, a_pfn: a_pfn!, b_pfn: b_pfn!, a: explained[0]!, b: explained[1]! };
+}
+
+function explainBoth(fleet: Fleet, request: DiffRequest, trace: string, pair: Pair): Promise<Explanation[]> {
+  const { number } = pair.first!.event;
+  return fleet.explain(
+    ([0, 1] as const).map((side) => ({
+      ...sideRequest(request, side, trace, pair.seed),
+      target: { number },
+    })),
+  );
+}
+
+/** @returns knobs in which two policies differ, as texts */
+export function differingKnobs(a: ResolvedPolicy, b: ResolvedPolicy): DiffResult['knobs'] {
+  return KNOB_NAMES.map((knob) => ({
+    knob,
+    a: formatKnobValue(a.policy[knob]),
+    b: formatKnobValue(b.policy[knob]),
+  })).filter((row) => row.a !== row.b);
+}
+
+function noteDoubts(pairs: readonly Pair[], notes: Set<string>): void {
+  for (const { results } of pairs)
+    for (const { cut } of results[0].inputs)
+      if (cut !== null) notes.add(`${cut}; both runs are of what was read`);
+}

@@ -1,0 +1,180 @@
+/**
+ * Several replays of the same events at the same time, each in a thread of its own: the trace is read once, by the
+ * command's thread, and sent to all of them.
+ *
+ *     reader ── slots ──▶ side 0  policy A ──▶ RunResult
+ *                    └──▶ side 1  policy B ──▶ RunResult
+ */
+import type { Explanation } from '../../report/explain-document.js';
+import type { RunResult } from '../../report/run-result.js';
+import { BATCH_EVENTS, EventBatch } from '../../trace/event-batch.js';
+import { REPLAYED_TABLES } from '../../trace/open-traces.js';
+import type { TraceStrings } from '../../trace/string-table.js';
+import type { Join, TraceSet } from '../../trace/trace-set.js';
+import { packError, unpackError } from '../../trace/worker/protocol.js';
+import { newSlots, SlotSender } from '../../trace/worker/slot-sender.js';
+import { isGenerated } from '../generated-name.js';
+import type { FromSide, SideExplainRequest, SideRequest } from './side-protocol.js';
+import { type Side, startSides } from './side-thread.js';
+
+/** What is replayed: the same for all sides. */
+export interface FleetTrace {
+  readonly inputs: readonly string[];
+  readonly join?: Join | undefined;
+  readonly open: SideRequest['open'];
+  readonly seed: number;
+}
+
+export interface FleetOptions {
+  /**
+   * Page of each event of a batch, batch by batch, of each side; answers whether it wants more. The batch, with the
+   * strings of the trace, is there until it returns.
+   */
+  readonly onPages?: (side: number, pfns: Int32Array, batch: EventBatch) => boolean;
+  readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Fleet {
+  readonly #sides: readonly Side[];
+
+  private constructor(sides: readonly Side[]) {
+    this.#sides = sides;
+  }
+
+  static async start(count: number): Promise<Fleet> {
+    return new Fleet(await startSides(count));
+  }
+
+  get size(): number {
+    return this.#sides.length;
+  }
+
+  /**
+   * Replays a trace on as many sides as there are requests.
+   *
+   * @returns their results, in the order of the requests
+   * @throws what reading or the first failing side throws; an AbortError if `signal` asks for an end
+   */
+  async replay(
+    trace: FleetTrace,
+    requests: readonly SideRequest[],
+    options: FleetOptions = {},
+  ): Promise<RunResult[]> {
+    const sides = this.#sides.slice(0, requests.length);
+    const slots = newSlots();
+    const sender = new SlotSender(
+      slots,
+      REPLAYED_TABLES,
+      sides.map((side) => (message) => side.send({ kind: 'events', message })),
+    );
+    let strings: TraceStrings | undefined;
+    const batchOf = (sequence: number) =>
+      new EventBatch(strings!, BATCH_EVENTS, slots[sender.slotOf(sequence)]!);
+    const results = sides.map((side, at) => awaitResult(side, at, sender, options, sides, batchOf));
+    const abort = () => {
+      sender.stop();
+      for (const side of sides) side.send({ kind: 'abort' });
+    };
+    options.signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const set = await openTrace(trace);
+      strings = set.source.strings;
+      sides.forEach((side, at) => {
+        const { kernel, files } = set;
+        const wantsPages = options.onPages !== undefined;
+        side.send({ kind: 'run', request: requests[at]!, slots, kernel, files, wantsPages });
+      });
+      const reading = pump(set, sender, sides, options);
+      // Whoever fails first says why; the other then ends because of it.
+      const [all] = await Promise.all([Promise.all(results), reading]);
+      return all;
+    } catch (error) {
+      sender.stop();
+      for (const result of results) result.catch(() => {});
+      options.signal?.throwIfAborted();
+      throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Explains one event on several sides at once. @throws as explainEvent */
+  async explain(requests: readonly SideExplainRequest[]): Promise<Explanation[]> {
+    return Promise.all(
+      requests.map(
+        (request, at) =>
+          new Promise<Explanation>((resolve, reject) => {
+            const side = this.#sides[at]!;
+            side.onFailure = reject;
+            side.onMessage = (message) => {
+              if (message.kind === 'explanation') resolve(message.explanation);
+              else if (message.kind === 'error') reject(unpackError(message.error));
+            };
+            side.send({ kind: 'explain', request });
+          }),
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sides.map((side) => side.close()));
+  }
+}
+
+async function openTrace({ inputs, join, open, seed }: FleetTrace): Promise<TraceSet> {
+  if (inputs.some(isGenerated)) return (await import('../generated-input.js')).openGenerated(inputs, seed);
+  return (await import('../../trace/trace-set.js')).openTraceSet({ inputs, join, open });
+}
+
+function awaitResult(
+  side: Side,
+  at: number,
+  sender: SlotSender,
+  { onPages }: FleetOptions,
+  sides: readonly Side[],
+  batchOf: (sequence: number) => EventBatch,
+): Promise<RunResult> {
+  let batches = 0;
+  return new Promise((resolve, reject) => {
+    side.onFailure = reject;
+    side.onMessage = (message: FromSide) => {
+      if (message.kind === 'free') sender.free(message.slot);
+      else if (message.kind === 'result') resolve(message.result);
+      else if (message.kind === 'error') reject(unpackError(message.error));
+      else if (message.kind === 'pages' && onPages?.(at, message.pfns, batchOf(batches++)) === false)
+        for (const each of sides) each.send({ kind: 'enough_pages' });
+    };
+  });
+}
+
+/** Sends all events, and in the end what the readers have to report; or why there is no end. */
+async function pump(
+  set: TraceSet,
+  sender: SlotSender,
+  sides: readonly Side[],
+  { onProgress }: FleetOptions,
+): Promise<void> {
+  let events = 0;
+  const source = {
+    strings: set.source.strings,
+    async *batches(): AsyncGenerator<EventBatch> {
+      for await (const batch of set.source.batches()) {
+        if (batch.length === 0) continue;
+        yield batch;
+        events += batch.length;
+        onProgress?.({ events, ts_ns: batch.ts[batch.length - 1]! });
+        // Messages of the sides are taken between two batches.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+  try {
+    if (!(await sender.pump(source))) return;
+    for (const side of sides) side.send({ kind: 'events', message: { kind: 'end', report: set.report() } });
+  } catch (error) {
+    for (const side of sides)
+      side.send({ kind: 'events', message: { kind: 'error', error: packError(error) } });
+    throw error;
+  }
+}

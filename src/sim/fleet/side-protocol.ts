@@ -1,0 +1,37 @@
+/**
+ * What a command and the threads that replay for it say to each other. All of it can be copied from thread to thread.
+ */
+import type { Explanation } from '../../report/explain-document.js';
+import type { RunResult } from '../../report/run-result.js';
+import type { TraceKernel } from '../../trace/source.js';
+import type { FromReader, PackedError } from '../../trace/worker/protocol.js';
+import type { ExplainRequest } from '../explain.js';
+import type { RunRequest } from '../run-trace.js';
+
+/** A run as one side makes it: everything but what is a function. */
+export type SideRequest = Omit<RunRequest, 'onProgress' | 'onPages' | 'signal' | 'traces' | 'save' | 'resume'>;
+export type SideExplainRequest = Omit<ExplainRequest, 'onProgress' | 'signal'>;
+
+export type ToSide =
+  | {
+      readonly kind: 'run';
+      readonly request: SideRequest;
+      readonly slots: readonly SharedArrayBuffer[];
+      readonly kernel: TraceKernel;
+      readonly files: readonly string[];
+      /** whether to say which page each event was about */
+      readonly wantsPages: boolean;
+    }
+  | { readonly kind: 'events'; readonly message: FromReader }
+  /** it is not wanted any more which pages events were about */
+  | { readonly kind: 'enough_pages' }
+  | { readonly kind: 'abort' }
+  | { readonly kind: 'explain'; readonly request: SideExplainRequest };
+
+export type FromSide =
+  | { readonly kind: 'free'; readonly slot: number }
+  /** of one batch, by row; sent before its slot is given back */
+  | { readonly kind: 'pages'; readonly pfns: Int32Array }
+  | { readonly kind: 'result'; readonly result: RunResult }
+  | { readonly kind: 'explanation'; readonly explanation: Explanation }
+  | { readonly kind: 'error'; readonly error: PackedError };

@@ -1,0 +1,82 @@
+/**
+ * One side of a comparison: replays the events that are sent to it. It runs in a thread of its own, or, where there is
+ * none to be had, in that of the command.
+ */
+import { createTraceStrings } from '../../trace/string-table.js';
+import type { TraceSet } from '../../trace/trace-set.js';
+import { packError } from '../../trace/worker/protocol.js';
+import { Inbox, SlotSource } from '../../trace/worker/slot-source.js';
+import { explainEvent } from '../explain.js';
+import { runTraces } from '../run-trace.js';
+import type { FromSide, SideExplainRequest, ToSide } from './side-protocol.js';
+
+type RunMessage = Extract<ToSide, { kind: 'run' }>;
+
+export class SideRunner {
+  readonly #send: (message: FromSide) => void;
+  readonly #abort = new AbortController();
+  #inbox = new Inbox();
+  #wantsPages = false;
+
+  constructor(send: (message: FromSide) => void) {
+    this.#send = send;
+  }
+
+  receive(message: ToSide): void {
+    switch (message.kind) {
+      case 'run':
+        this.#inbox = new Inbox();
+        this.#wantsPages = message.wantsPages;
+        this.#answer(this.#run(message));
+        break;
+      case 'events':
+        this.#inbox.put(message.message);
+        break;
+      case 'enough_pages':
+        this.#wantsPages = false;
+        break;
+      case 'abort':
+        this.#abort.abort();
+        this.#inbox.fail(new DOMException('the command was interrupted', 'AbortError'));
+        break;
+      case 'explain':
+        this.#answer(this.#explain(message.request));
+        break;
+    }
+  }
+
+  #answer(work: Promise<FromSide>): void {
+    work.catch((error): FromSide => ({ kind: 'error', error: packError(error) })).then(this.#send);
+  }
+
+  async #run({ request, slots, kernel, files, wantsPages }: RunMessage): Promise<FromSide> {
+    const strings = createTraceStrings(request.open.limits, request.inputs[0]);
+    const source = new SlotSource(strings, this.#inbox, slots, (slot) => this.#send({ kind: 'free', slot }));
+    const set: TraceSet = {
+      source,
+      kernel,
+      files,
+      report: () => {
+        if (source.report === undefined) throw new Error('the trace has not been read');
+        return source.report;
+      },
+    };
+    const onPages = (pfns: Int32Array) => {
+      if (this.#wantsPages) this.#send({ kind: 'pages', pfns });
+      return this.#wantsPages;
+    };
+    const result = await runTraces({
+      ...request,
+      traces: async () => set,
+      ...(wantsPages ? { onPages } : {}),
+    });
+    return { kind: 'result', result };
+  }
+
+  async #explain(request: SideExplainRequest): Promise<FromSide> {
+    return {
+      kind: 'explanation',
+      explanation: await explainEvent({ ...request, signal: this.#abort.signal }),
+    };
+  }
+}
