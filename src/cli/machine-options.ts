@@ -22,19 +22,31 @@ export function setOption(): Option {
 
 /** Adds the options to a command. */
 export function addMachineOptions(command: Command): Command {
+  return addMachineChoice(
+    command
+      .option('-p, --policy <name|file>', 'preset or policy file (default: mainline-6.18)')
+      .addOption(setOption()),
+  );
+}
+
+/** The machine alone, for commands that are told their policies otherwise. */
+export function addMachineChoice(command: Command): Command {
   return command
-    .option('-p, --policy <name|file>', 'preset or policy file (default: mainline-6.18)')
-    .addOption(setOption())
     .option('-m, --machine <file>', 'machine file; without one the recording says, or 4 GiB is assumed')
     .option('--memory <size>', 'a machine of this size, such as 256GiB')
     .addOption(new Option('--nodes <n>', 'its NUMA nodes').argParser(wholeNumber('--nodes', 1)))
     .addOption(new Option('--cpus <n>', 'its CPUs').argParser(wholeNumber('--cpus', 1)));
 }
 
+/** What of the options is about the machine. */
+export type MachineWords = {
+  readonly [K in 'machine' | 'memory' | 'nodes' | 'cpus']?: MachineOptions[K] | undefined;
+};
+
 export type MachineChoice = Pick<RunRequest, 'machine' | 'machineOrigin'>;
 
 /** The machine that the options ask for; undefined leaves it to the recording. */
-export async function chooseMachine(options: MachineOptions): Promise<MachineChoice> {
+export async function chooseMachine(options: MachineWords): Promise<MachineChoice> {
   const { machine, memory, nodes, cpus } = options;
   const { UsageError } = await import('../config/usage-error.js');
   if (machine !== undefined) {
