@@ -36,12 +36,12 @@ interface Layer {
 }
 
 /** A name with a directory or an ending of these is meant as a file. */
-function looksLikePath(text: string): boolean {
+export function isPolicyPath(text: string): boolean {
   return /[/\\]|\.(ya?ml|json)$/i.test(text);
 }
 
 function unknownPolicy(name: string): string {
-  if (looksLikePath(name)) return `no such policy file: ${name}`;
+  if (isPolicyPath(name)) return `no such policy file: ${name}`;
   const known = 'all presets are listed by: spbsim policy list; a file is named by its path';
   return `unknown policy ${quoteValue(name)}${didYouMean(name, POLICY_PRESET_NAMES)} (${known})`;
 }

@@ -40,6 +40,8 @@ export interface ExplainRequest extends Omit<StartRequest, 'mode'> {
   readonly seed?: number | undefined;
   /** one stream by time stamps, or each behind the one before */
   readonly join?: Join;
+  /** the inputs, if somebody has their events already */
+  readonly traces?: () => Promise<TraceSet>;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   readonly signal?: AbortSignal;
 }
@@ -61,7 +63,7 @@ interface Moment {
 export async function explainEvent(request: ExplainRequest): Promise<Explanation> {
   const { inputs, join, open, signal, onProgress } = request;
   const start = await prepareStart({ ...request, mode: 'free' });
-  const set = await openInputs({ inputs, join, open }, request.seed ?? DEFAULT_SEED);
+  const set = await (request.traces?.() ?? openInputs({ inputs, join, open }, request.seed ?? DEFAULT_SEED));
   const finder = new EventFinder(request.target);
   let moment: Moment | undefined;
   for await (const batch of set.source.batches()) {

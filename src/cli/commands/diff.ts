@@ -1,7 +1,8 @@
 /** `spbsim diff`: what A and B are, the comparison, and its rendering. */
 import { UsageError } from '../../config/usage-error.js';
 import type { DiffResult } from '../../report/diff-result.js';
-import { replayedSides, savedSides, sideKind } from '../diff-sides.js';
+import type { Fleet } from '../../sim/fleet/fleet.js';
+import { kindOfBoth, replayedSides, savedSides } from '../diff-sides.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
@@ -25,6 +26,8 @@ export interface DiffOptions extends InputOptions, MachineOptions {
   readonly md?: true;
   readonly check?: true;
   readonly maxMachine?: string;
+  /** started ahead; undefined where nothing is replayed */
+  readonly fleet?: Promise<Fleet> | undefined;
 }
 
 const DEFAULT_SEEDS: readonly number[] = [1];
@@ -35,15 +38,25 @@ export async function diffCommand(
   traces: readonly string[],
   options: DiffOptions,
 ): Promise<void> {
+  try {
+    await printDiff(await compare(a, b, traces, options), options);
+  } finally {
+    // Threads that still wait for work would keep the program from ending.
+    await (await options.fleet)?.close();
+  }
+}
+
+async function compare(
+  a: string,
+  b: string,
+  traces: readonly string[],
+  options: DiffOptions,
+): Promise<DiffResult> {
   if (options.json && options.md) throw new UsageError('--json and --md: choose one');
   const [kindA, kindB] = [await sideKind(a), await sideKind(b)];
   if (kindA !== kindB)
     throw new UsageError(`${a} is a ${kindA} and ${b} a ${kindB}: compare two of the same kind`);
-  const result =
-    kindA === 'result'
-      ? await savedDiff(a, b, traces, options)
-      : await replayedDiff(a, b, traces, kindA, options);
-  await printDiff(result, options);
+  return kindA === 'result' ? savedDiff(a, b, traces, options) : replayedDiff(a, b, traces, kindA, options);
 }
 
 async function savedDiff(
@@ -81,6 +94,7 @@ async function replayedDiff(
     seeds: options.seeds ?? DEFAULT_SEEDS,
     open: await openOptions(options),
     ...times,
+    fleet: options.fleet,
     check: options.check ?? false,
     explains: options.explain ?? true,
     max_machine_pages: await machineLimit(options.maxMachine),

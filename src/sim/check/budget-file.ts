@@ -11,6 +11,7 @@ import {
   readConfig,
 } from '../../config/config-file.js';
 import { didYouMean } from '../../config/nearest-name.js';
+import { isPolicyPath } from '../../config/resolve-policy.js';
 import { UsageError } from '../../config/usage-error.js';
 import { InputError } from '../../trace/input-error.js';
 import { isGenerated } from '../generated-name.js';
@@ -71,7 +72,7 @@ export async function readBudgetFile(path: string): Promise<BudgetFile> {
     ...machineOf(value),
     baseline: value.baseline === undefined ? undefined : resolved(value.baseline),
     // A preset's name is no path; a file of policies is named by one.
-    policies: (value.policies ?? []).map((name) => (/[/\\]/.test(name) ? resolved(name) : name)),
+    policies: (value.policies ?? []).map((name) => (isPolicyPath(name) ? resolved(name) : name)),
     set: value.set ?? [],
     seeds: value.seeds === undefined ? undefined : String(value.seeds),
     traces: (value.traces ?? []).map((entry) =>

@@ -37,6 +37,8 @@ export interface DiffRequest {
   /** tell what both sides did where they part */
   readonly explains: boolean;
   readonly max_machine_pages?: number | undefined;
+  /** two sides, if they have been started ahead; whoever started them closes them */
+  readonly fleet?: Promise<Fleet> | undefined;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -50,7 +52,8 @@ interface Pair {
 
 /** @throws InputError, UsageError, InvariantError; an AbortError if `signal` asks for an end */
 export async function runDiff(request: DiffRequest): Promise<DiffResult> {
-  const fleet = await Fleet.start(2);
+  const own = request.fleet === undefined ? Fleet.start(2) : undefined;
+  const fleet = await (request.fleet ?? own!);
   try {
     const cases: DiffCase[] = [];
     const notes = new Set<string>();
@@ -82,7 +85,7 @@ export async function runDiff(request: DiffRequest): Promise<DiffResult> {
       notes: [...notes],
     };
   } finally {
-    await fleet.close();
+    await (await own)?.close();
   }
 }
 
@@ -150,22 +153,27 @@ async function caseOf(
 }
 
 async function firstOf(fleet: Fleet, request: DiffRequest, trace: string, pair: Pair): Promise<DiffFirst> {
-  const { event, pfns } = pair.first!;
-  const explained =
-    // Standard input cannot be read again up to the event.
-    request.explains && trace !== '-' ? await explainBoth(fleet, request, trace, pair) : [null, null];
+  const { event, pfns, beginning } = pair.first!;
+  // Standard input cannot be read again up to the event.
+  const canExplain = request.explains && (trace !== '-' || beginning !== undefined);
+  const [a, b] = canExplain ? await explainBoth(fleet, request, trace, pair) : [null, null];
   const [a_pfn, b_pfn] = pfns.map((pfn) => (pfn < 0 ? null : pfn));
-  return { seed: pair.seed, event, a_pfn: a_pfn!, b_pfn: b_pfn!, a: explained[0]!, b: explained[1]! };
+  return { seed: pair.seed, event, a_pfn: a_pfn!, b_pfn: b_pfn!, a: a!, b: b! };
 }
 
-function explainBoth(fleet: Fleet, request: DiffRequest, trace: string, pair: Pair): Promise<Explanation[]> {
-  const { number } = pair.first!.event;
-  return fleet.explain(
-    ([0, 1] as const).map((side) => ({
-      ...sideRequest(request, side, trace, pair.seed),
-      target: { number },
-    })),
-  );
+async function explainBoth(
+  fleet: Fleet,
+  request: DiffRequest,
+  trace: string,
+  { seed, first }: Pair,
+): Promise<Explanation[]> {
+  const { event, beginning } = first!;
+  const requests = ([0, 1] as const).map((side) => ({
+    ...sideRequest(request, side, trace, seed),
+    target: { number: event.number },
+  }));
+  // The sides know objects by their numbers: names are known here.
+  return (await fleet.explain(requests, beginning)).map((explanation) => ({ ...explanation, event }));
 }
 
 /** @returns knobs in which two policies differ, as texts */

@@ -4,13 +4,15 @@
  * The sides are not in step, so what one says of a batch waits for what the other says of it.
  */
 import type { Explanation } from '../../report/explain-document.js';
-import type { EventBatch } from '../../trace/event-batch.js';
+import { EventBatch } from '../../trace/event-batch.js';
 import { eventOf } from '../explain.js';
 
 export interface FirstDifference {
   readonly event: Explanation['event'];
   /** page of the event on each side; NO_PAGE where it failed there */
   readonly pfns: readonly [a: number, b: number];
+  /** the events up to it, where it is in the first batch: to explain it nothing needs to be read again */
+  readonly beginning: { readonly slot: SharedArrayBuffer; readonly length: number } | undefined;
 }
 
 export class PageComparison {
@@ -37,9 +39,16 @@ export class PageComparison {
     for (let row = 0; row < a.length; row++) {
       if (a[row] === b[row]) continue;
       const event = eventOf(batch, row, this.#events + row, this.#start_ns!);
-      this.first = { event, pfns: [a[row]!, b[row]!] };
+      const beginning = this.#events === 0 ? copyOf(batch, row + 1) : undefined;
+      this.first = { event, pfns: [a[row]!, b[row]!], beginning };
       return;
     }
     this.#events += a.length;
   }
+}
+
+function copyOf(batch: EventBatch, length: number): { slot: SharedArrayBuffer; length: number } {
+  const slot = new SharedArrayBuffer(EventBatch.bytes(length));
+  new EventBatch(batch.strings, length, slot).copyRows(batch, 0, length, 0);
+  return { slot, length };
 }

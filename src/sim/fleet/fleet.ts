@@ -9,12 +9,13 @@ import type { Explanation } from '../../report/explain-document.js';
 import type { RunResult } from '../../report/run-result.js';
 import { BATCH_EVENTS, EventBatch } from '../../trace/event-batch.js';
 import { REPLAYED_TABLES } from '../../trace/open-traces.js';
+import type { TraceKernel } from '../../trace/source.js';
 import type { TraceStrings } from '../../trace/string-table.js';
 import type { Join, TraceSet } from '../../trace/trace-set.js';
 import { packError, unpackError } from '../../trace/worker/protocol.js';
 import { newSlots, SlotSender } from '../../trace/worker/slot-sender.js';
 import { isGenerated } from '../generated-name.js';
-import type { FromSide, SideExplainRequest, SideRequest } from './side-protocol.js';
+import type { FromSide, SideExplainRequest, SideRequest, TraceBeginning } from './side-protocol.js';
 import { type Side, startSides } from './side-thread.js';
 
 /** What is replayed: the same for all sides. */
@@ -37,6 +38,8 @@ export interface FleetOptions {
 
 export class Fleet {
   readonly #sides: readonly Side[];
+  /** whose gfp words the trace uses that was replayed last */
+  #kernel: TraceKernel | undefined;
 
   private constructor(sides: readonly Side[]) {
     this.#sides = sides;
@@ -80,6 +83,7 @@ export class Fleet {
     try {
       const set = await openTrace(trace);
       strings = set.source.strings;
+      this.#kernel = set.kernel;
       sides.forEach((side, at) => {
         const { kernel, files } = set;
         const wantsPages = options.onPages !== undefined;
@@ -99,8 +103,18 @@ export class Fleet {
     }
   }
 
-  /** Explains one event on several sides at once. @throws as explainEvent */
-  async explain(requests: readonly SideExplainRequest[]): Promise<Explanation[]> {
+  /**
+   * Explains one event on several sides at once.
+   *
+   * @param beginning  events of the trace that was replayed last, if they are enough
+   * @throws as explainEvent
+   */
+  async explain(
+    requests: readonly SideExplainRequest[],
+    beginning?: Omit<TraceBeginning, 'kernel'>,
+  ): Promise<Explanation[]> {
+    const kernel = this.#kernel;
+    const known = beginning === undefined || kernel === undefined ? undefined : { ...beginning, kernel };
     return Promise.all(
       requests.map(
         (request, at) =>
@@ -111,7 +125,7 @@ export class Fleet {
               if (message.kind === 'explanation') resolve(message.explanation);
               else if (message.kind === 'error') reject(unpackError(message.error));
             };
-            side.send({ kind: 'explain', request });
+            side.send({ kind: 'explain', request, beginning: known });
           }),
       ),
     );

@@ -9,8 +9,18 @@ import type { ExplainRequest } from '../explain.js';
 import type { RunRequest } from '../run-trace.js';
 
 /** A run as one side makes it: everything but what is a function. */
-export type SideRequest = Omit<RunRequest, 'onProgress' | 'onPages' | 'signal' | 'traces' | 'save' | 'resume'>;
-export type SideExplainRequest = Omit<ExplainRequest, 'onProgress' | 'signal'>;
+export type SideRequest = Omit<
+  RunRequest,
+  'onProgress' | 'onPages' | 'signal' | 'traces' | 'save' | 'resume'
+>;
+export type SideExplainRequest = Omit<ExplainRequest, 'onProgress' | 'signal' | 'traces'>;
+
+/** The first events of the trace that was replayed last. */
+export interface TraceBeginning {
+  readonly slot: SharedArrayBuffer;
+  readonly length: number;
+  readonly kernel: TraceKernel;
+}
 
 export type ToSide =
   | {
@@ -26,7 +36,12 @@ export type ToSide =
   /** it is not wanted any more which pages events were about */
   | { readonly kind: 'enough_pages' }
   | { readonly kind: 'abort' }
-  | { readonly kind: 'explain'; readonly request: SideExplainRequest };
+  | {
+      readonly kind: 'explain';
+      readonly request: SideExplainRequest;
+      /** has the event among them; else the trace is read again */
+      readonly beginning: TraceBeginning | undefined;
+    };
 
 export type FromSide =
   | { readonly kind: 'free'; readonly slot: number }

@@ -2,13 +2,14 @@
  * One side of a comparison: replays the events that are sent to it. It runs in a thread of its own, or, where there is
  * none to be had, in that of the command.
  */
+import { EventBatch } from '../../trace/event-batch.js';
 import { createTraceStrings } from '../../trace/string-table.js';
 import type { TraceSet } from '../../trace/trace-set.js';
 import { packError } from '../../trace/worker/protocol.js';
 import { Inbox, SlotSource } from '../../trace/worker/slot-source.js';
 import { explainEvent } from '../explain.js';
 import { runTraces } from '../run-trace.js';
-import type { FromSide, SideExplainRequest, ToSide } from './side-protocol.js';
+import type { FromSide, SideExplainRequest, ToSide, TraceBeginning } from './side-protocol.js';
 
 type RunMessage = Extract<ToSide, { kind: 'run' }>;
 
@@ -17,6 +18,8 @@ export class SideRunner {
   readonly #abort = new AbortController();
   #inbox = new Inbox();
   #wantsPages = false;
+  /** of the trace that was replayed last */
+  #strings = createTraceStrings();
 
   constructor(send: (message: FromSide) => void) {
     this.#send = send;
@@ -40,7 +43,7 @@ export class SideRunner {
         this.#inbox.fail(new DOMException('the command was interrupted', 'AbortError'));
         break;
       case 'explain':
-        this.#answer(this.#explain(message.request));
+        this.#answer(this.#explain(message.request, message.beginning));
         break;
     }
   }
@@ -50,8 +53,10 @@ export class SideRunner {
   }
 
   async #run({ request, slots, kernel, files, wantsPages }: RunMessage): Promise<FromSide> {
-    const strings = createTraceStrings(request.open.limits, request.inputs[0]);
-    const source = new SlotSource(strings, this.#inbox, slots, (slot) => this.#send({ kind: 'free', slot }));
+    this.#strings = createTraceStrings(request.open.limits, request.inputs[0]);
+    const source = new SlotSource(this.#strings, this.#inbox, slots, (slot) =>
+      this.#send({ kind: 'free', slot }),
+    );
     const set: TraceSet = {
       source,
       kernel,
@@ -73,10 +78,29 @@ export class SideRunner {
     return { kind: 'result', result };
   }
 
-  async #explain(request: SideExplainRequest): Promise<FromSide> {
+  async #explain(request: SideExplainRequest, beginning?: TraceBeginning): Promise<FromSide> {
+    const traces = beginning === undefined ? {} : { traces: async () => this.#beginningOf(beginning) };
+    const explanation = await explainEvent({ ...request, ...traces, signal: this.#abort.signal });
+    return { kind: 'explanation', explanation };
+  }
+
+  /** Ends before the trace does: there is no report. */
+  #beginningOf({ slot, length, kernel }: TraceBeginning): TraceSet {
+    const strings = this.#strings;
+    const batch = new EventBatch(strings, slot.byteLength / EventBatch.bytes(1), slot);
+    batch.length = length;
     return {
-      kind: 'explanation',
-      explanation: await explainEvent({ ...request, signal: this.#abort.signal }),
+      source: {
+        strings,
+        async *batches() {
+          yield batch;
+        },
+      },
+      kernel,
+      files: [],
+      report: () => {
+        throw new Error('only the beginning of the trace is there');
+      },
     };
   }
 }
