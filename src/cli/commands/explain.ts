@@ -13,6 +13,7 @@ export interface ExplainOptions extends InputOptions, MachineOptions {
   readonly id?: string;
   readonly nth?: number;
   readonly json?: true;
+  readonly seed: number;
   readonly join: 'time' | 'append';
   readonly maxMachine?: string;
 }
@@ -41,6 +42,7 @@ export async function explainCommand(inputs: readonly string[], options: Explain
     policy,
     ...machine,
     join: options.join,
+    seed: options.seed,
     open: await openOptions(options),
     max_machine_pages: await machineLimit(options.maxMachine),
     onProgress: (done) => progress.update(done),
