@@ -99,6 +99,8 @@ export async function checkPolicies(
   const names = policies.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined)
-    throw new UsageError(`two policies are called ${twice}: give one of the files another name:`);
+    throw new UsageError(
+      `two policies are called ${twice}: name each once, or give one of the files another name (name:)`,
+    );
   return policies;
 }

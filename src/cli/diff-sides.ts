@@ -20,12 +20,20 @@ export interface SideOptions extends MachineOptions {
 const MACHINE_KEYS = ['memory', 'zones'];
 
 /** A preset's name means the preset; of a file its contents decide. What is neither is told as a policy's mistake. */
-export async function sideKind(name: string): Promise<SideKind> {
+async function sideKind(name: string): Promise<SideKind> {
   if (POLICY_PRESETS.has(name) || !(await isFile(name))) return 'policy';
   const { isSavedResult } = await import('../sim/diff/diff-saved.js');
   if (await isSavedResult(name)) return 'result';
   const { value } = await readConfig(name);
   return isPlainObject(value) && MACHINE_KEYS.some((key) => Object.hasOwn(value, key)) ? 'machine' : 'policy';
+}
+
+/** What both are. @throws UsageError if they are of two kinds, or one of them is nothing at all */
+export async function kindOfBoth(a: string, b: string): Promise<SideKind> {
+  const kinds = [await sideKind(a), await sideKind(b)] as const;
+  if (kinds[0] === kinds[1]) return kinds[0];
+  for (const [at, name] of [a, b].entries()) if (kinds[at] === 'policy') await resolvePolicy(name, []);
+  throw new UsageError(`${a} is a ${kinds[0]} and ${b} a ${kinds[1]}: compare two of the same kind`);
 }
 
 function withOverrides({ name, overrides }: ResolvedPolicy): string {

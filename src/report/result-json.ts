@@ -5,6 +5,7 @@
  * or compare.
  */
 import type { RunResult } from './run-result.js';
+import { inertJson } from './sanitize.js';
 import type { TraceInfo } from './trace-info.js';
 import type { VerifyResult } from './verify-result.js';
 
@@ -79,12 +80,12 @@ function ordered<T extends object>(document: T, keys: readonly (keyof T)[]): str
   const first = keys.filter((key) => Object.hasOwn(document, key));
   const all = new Set<PropertyKey>([...first, ...Object.keys(document)]);
   const sorted = Object.fromEntries([...all].map((key) => [key, document[key as keyof T]]));
-  return `${format(sorted as Json, '')}\n`;
+  return `${inertJson(format(sorted as Json, ''))}\n`;
 }
 
 /** Any value of JSON in the same form. */
 export function jsonText(value: unknown): string {
-  return `${format(value as Json, '')}\n`;
+  return `${inertJson(format(value as Json, ''))}\n`;
 }
 
 /** The result document as text. */

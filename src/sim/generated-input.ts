@@ -51,7 +51,7 @@ const OWN_OPTIONS: Readonly<
 export function generatedTrace(input: string, seed: number): GeneratedTrace {
   const [name = '', ...rest] = input.slice(PREFIX.length).split(':');
   const options: Record<string, number> = {};
-  const set: Record<string, string> = {};
+  const set = new Map<string, string>();
   const pairs = rest
     .join(':')
     .split(',')
@@ -62,10 +62,10 @@ export function generatedTrace(input: string, seed: number): GeneratedTrace {
       throw fail(input, `"${pair}": expected option=value, as in ${PREFIX}slab-ramp:memory=16GiB,used=101%`);
     const [key, value] = [pair.slice(0, equals), pair.slice(equals + 1)];
     const own = Object.hasOwn(OWN_OPTIONS, key) ? OWN_OPTIONS[key] : undefined;
-    if (own === undefined) set[key] = value;
+    if (own === undefined) set.set(key, value);
     else options[own[0]] = parsed(input, key, value, own[1]);
   }
-  return generate(name, { ...options, seed, set });
+  return generate(name, { ...options, seed, set: Object.fromEntries(set) });
 }
 
 /** The machine that a workload is made for. */

@@ -12,6 +12,7 @@ import { offlinePages, onlinePages } from '../mm/page-alloc/hotplug.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../mm/page-alloc/page-map.js';
 import { dropPageCache } from '../mm/reclaim/drop-caches.js';
+import type { StateIo } from '../mm/state-io.js';
 import { PAGE_BYTES, ZONE_NAMES } from '../mm/types.js';
 import { type EventBatch, EventFlag, NONE_U32, Op } from '../trace/event-batch.js';
 import type { Notes } from './notes.js';
@@ -21,8 +22,8 @@ import { Fate, type PageOwners } from './page-owners.js';
 export type RareOutcome = 'ok' | 'failed' | 'not_modelled';
 
 export class RareOps {
-  /** first page that the last operation was about; 0 for one that is about none */
-  last_pfn = 0;
+  /** first page that the last operation was about; -1 for one that is about none */
+  last_pfn = -1;
   /** pages of contiguous allocations */
   readonly #contig = new Map<number, { pfn: number; pages: number }>();
 
@@ -32,9 +33,22 @@ export class RareOps {
     readonly notes: Notes,
   ) {}
 
+  serialize(io: StateIo): void {
+    const rows = [...this.#contig].flatMap(([key, { pfn, pages }]) => [key, pfn, pages]);
+    const saved = io.list('contig', rows);
+    if (!io.isLoading) return;
+    this.#contig.clear();
+    for (let at = 0; at < saved.length; at += 3) {
+      const [key, pfn, pages] = saved.slice(at, at + 3);
+      if (!(pfn! >= 0 && pages! > 0 && pfn! + pages! <= this.mm.pages.end_pfn))
+        io.refuse('a contiguous range lies outside the machine');
+      this.#contig.set(key!, { pfn: pfn!, pages: pages! });
+    }
+  }
+
   /** @param cpu that of the event, or the one that stands in for it; @param node likewise */
   replay(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
-    this.last_pfn = 0;
+    this.last_pfn = -1;
     switch (batch.op[i]) {
       case Op.contig_alloc:
         return this.#contigAlloc(batch, i, cpu, node);

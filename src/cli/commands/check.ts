@@ -2,6 +2,7 @@
 import { UsageError } from '../../config/usage-error.js';
 import { type CheckReportOptions, parseReporter, type ReporterChoice } from '../../report/check/reporters.js';
 import type { CheckResult } from '../../report/check-result.js';
+import { plural } from '../../report/quantities.js';
 import { printable } from '../../report/sanitize.js';
 import { terminalStyle } from '../../report/text-style.js';
 import {
@@ -173,7 +174,7 @@ function updateText(path: string, before: Baseline, measured: readonly BaselineR
   });
   const more = changes.length > MOST_CHANGES ? [`  and ${changes.length - MOST_CHANGES} more`] : [];
   const lines = [
-    `${path}: ${changes.length === 0 ? 'nothing changed' : `${changes.length} values written`}`,
+    `${path}: ${changes.length === 0 ? 'nothing changed' : `${plural(changes.length, 'value')} written`}`,
     ...changes.slice(0, MOST_CHANGES),
     ...more,
   ];

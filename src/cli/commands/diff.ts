@@ -53,10 +53,8 @@ async function compare(
   options: DiffOptions,
 ): Promise<DiffResult> {
   if (options.json && options.md) throw new UsageError('--json and --md: choose one');
-  const [kindA, kindB] = [await sideKind(a), await sideKind(b)];
-  if (kindA !== kindB)
-    throw new UsageError(`${a} is a ${kindA} and ${b} a ${kindB}: compare two of the same kind`);
-  return kindA === 'result' ? savedDiff(a, b, traces, options) : replayedDiff(a, b, traces, kindA, options);
+  const kind = await kindOfBoth(a, b);
+  return kind === 'result' ? savedDiff(a, b, traces, options) : replayedDiff(a, b, traces, kind, options);
 }
 
 async function savedDiff(

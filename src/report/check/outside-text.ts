@@ -4,7 +4,9 @@
  * Output of `check` is read by programs that take some of it for orders: a CI runner obeys lines of a log that begin
  * with `::` and anything like `##[`, a terminal obeys escape sequences. So no reporter prints such text as it came.
  */
-import { printable } from '../sanitize.js';
+import { printable, withoutOrders } from '../sanitize.js';
+
+export { inertJson } from '../sanitize.js';
 
 /** Longest texts shown, in characters: enough for real ones, little enough that a made-up one floods nothing. */
 export const SHOWN = { name: 80, path: 240, sentence: 300, command: 400 } as const;
@@ -42,16 +44,6 @@ function legalCharacters(text: string): string[] {
   return characters;
 }
 
-/**
- * Pulls apart what a CI runner would take for an order, visibly: `::error` becomes `: :error`, `##[error]` becomes
- * `# #[error]`. Words are wrapped, so the beginning of any word may become the beginning of a line.
- */
-function withoutOrders(text: string): string {
-  return text
-    .replace(/(^|\s)(:{2,})/g, (_, before: string, colons: string) => before + [...colons].join(' '))
-    .replace(/##(?=[\w.]*\[)/g, '# #');
-}
-
 /** One line of at most `length` characters and nothing in it but text; an ellipsis stands for what was cut. */
 export function shown(text: string, length: number = SHOWN.name): string {
   // Only the beginning is looked at: cleaning a name of a megabyte, for each of a hundred items, takes seconds.
@@ -67,18 +59,4 @@ export function shown(text: string, length: number = SHOWN.name): string {
 export function shownOrEmpty(text: string, length?: number): string {
   const clean = shown(text, length);
   return clean.trim() === '' ? '(empty)' : clean;
-}
-
-/**
- * JSON that means the same and does nothing where it is printed. Characters that a terminal obeys, and the beginning of
- * a runner's order, can only stand inside of strings, so each may be written as its number.
- */
-export function inertJson(json: string): string {
-  return json
-    .replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escaped)
-    .replace(/##(?=[\w.]*\[)/g, `#${escaped('#')}`);
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -91,10 +91,14 @@ function verdictOf(
 ): DiffVerdict {
   const pairs = a.map((value, at) => [value, b[at]] as const);
   const both = pairs.filter(([x, y]) => x !== undefined && y !== undefined) as [number, number][];
-  if (both.length === 0) return a.some((value) => value !== undefined) ? 'only_a' : 'only_b';
+  const hasA = a.some((value) => value !== undefined);
+  const hasB = b.some((value) => value !== undefined);
+  if (!hasA || !hasB) return hasA ? 'only_a' : 'only_b';
   const up = both.some(([x, y]) => y > x);
   const down = both.some(([x, y]) => y < x);
-  if (!up && !down) return both.length === pairs.length ? 'equal' : 'unclear';
+  // Seeds for which neither has a number agree; those for which one has it do not.
+  const isLopsided = pairs.some(([x, y]) => (x === undefined) !== (y === undefined));
+  if (!up && !down) return isLopsided ? 'unclear' : 'equal';
   if (better === 'neither') return 'changed';
   if (up && down) return 'unclear';
   return up === (better === 'higher') ? 'better' : 'worse';

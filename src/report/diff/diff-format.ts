@@ -3,12 +3,13 @@
 import { sanitize } from '../../trace/sanitize.js';
 import type { DiffResult, DiffRow, DiffSpread } from '../diff-result.js';
 import { duration, thousands } from '../quantities.js';
+import { withoutOrders } from '../sanitize.js';
 
 /** Names come from command lines and files: longer ones would break every table. */
 const LONGEST_NAME = 40;
 
 export function shortName(text: string, length = LONGEST_NAME): string {
-  return sanitize(text, length);
+  return withoutOrders(sanitize(text, length));
 }
 
 /** A value of a metric in its unit: `1,234`, `0.357`, `1.2 ms`. */
@@ -40,8 +41,11 @@ export function changeText({ difference, change, unit }: DiffRow): string {
   return `${signed(difference, unit)} (${change < 0 ? '-' : '+'}${percent.toFixed(digits)} %)`;
 }
 
-/** `12 better, 7 worse, 3 changed, 60 equal` */
-export function countItems({ counts, a, b }: Pick<DiffResult, 'counts' | 'a' | 'b'>): string[] {
+/** `12 better, 7 worse, 3 changed, 60 equal`. @param name  a side's label as the rendering may show it */
+export function countItems(
+  { counts, a, b }: Pick<DiffResult, 'counts' | 'a' | 'b'>,
+  name: (label: string) => string = shortName,
+): string[] {
   const item = (count: number, text: string) => (count === 0 ? [] : [`${thousands(count)} ${text}`]);
   return [
     ...item(counts.better, 'better'),
@@ -49,8 +53,8 @@ export function countItems({ counts, a, b }: Pick<DiffResult, 'counts' | 'a' | '
     ...item(counts.unclear, 'unclear: seeds disagree'),
     ...item(counts.changed, 'changed, neither way better'),
     ...item(counts.equal, 'equal'),
-    ...item(counts.only_a, `only ${shortName(a.label)} has`),
-    ...item(counts.only_b, `only ${shortName(b.label)} has`),
+    ...item(counts.only_a, `only ${name(a.label)} has`),
+    ...item(counts.only_b, `only ${name(b.label)} has`),
   ];
 }
 

@@ -35,7 +35,7 @@ function caseLines(result: DiffResult, each: DiffCase, all: boolean): string[] {
   const lines = [
     `### ${code(a.label)} → ${code(b.label)}: ${code(basename(each.trace) || each.trace)}`,
     '',
-    `${thousands(each.events)} events over ${duration(each.span_ns)}, ${countItems({ counts: each.counts, a, b }).join(', ')}.`,
+    `${thousands(each.events)} events over ${duration(each.span_ns)}, ${countItems({ counts: each.counts, a, b }, code).join(', ')}.`,
     '',
   ];
   for (const { subject, rows, folded } of rowsBySubject(each.rows, all)) {

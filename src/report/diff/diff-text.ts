@@ -57,7 +57,7 @@ function knobLines({ knobs, a, b }: DiffResult, style: TextStyle): string[] {
   if (knobs.length === 0) return [];
   const shown = knobs
     .slice(0, MOST_KNOBS)
-    .map(({ knob, a, b }) => `${knob} ${shortName(a)} -> ${shortName(b)}`);
+    .map(({ knob, a, b }) => `${shortName(knob, 60)} ${shortName(a)} -> ${shortName(b)}`);
   const more =
     knobs.length > MOST_KNOBS
       ? [

@@ -145,18 +145,27 @@ async function caseOf(
     span_ns: a.span.last_ns - a.span.first_ns,
     start_state: a.start_state.kind,
     same_pages: parted === undefined,
-    first_difference: parted === undefined ? null : await firstOf(fleet, request, trace, parted),
+    first_difference:
+      parted === undefined ? null : await firstOf(fleet, request, trace, parted, parted === pairs.at(-1)),
     counts: countVerdicts(rows),
     rows,
     map: compareMaps(a.zones, pairs[0]!.results[1].zones),
   };
 }
 
-async function firstOf(fleet: Fleet, request: DiffRequest, trace: string, pair: Pair): Promise<DiffFirst> {
-  const { event, pfns, beginning } = pair.first!;
+/** @param isLast  the pair was the last to be replayed: the sides still have its strings */
+async function firstOf(
+  fleet: Fleet,
+  request: DiffRequest,
+  trace: string,
+  pair: Pair,
+  isLast: boolean,
+): Promise<DiffFirst> {
+  const { event, pfns } = pair.first!;
+  const beginning = isLast ? pair.first!.beginning : undefined;
   // Standard input cannot be read again up to the event.
   const canExplain = request.explains && (trace !== '-' || beginning !== undefined);
-  const [a, b] = canExplain ? await explainBoth(fleet, request, trace, pair) : [null, null];
+  const [a, b] = canExplain ? await explainBoth(fleet, request, trace, pair, beginning) : [null, null];
   const [a_pfn, b_pfn] = pfns.map((pfn) => (pfn < 0 ? null : pfn));
   return { seed: pair.seed, event, a_pfn: a_pfn!, b_pfn: b_pfn!, a: a!, b: b! };
 }
@@ -166,8 +175,9 @@ async function explainBoth(
   request: DiffRequest,
   trace: string,
   { seed, first }: Pair,
+  beginning: FirstDifference['beginning'],
 ): Promise<Explanation[]> {
-  const { event, beginning } = first!;
+  const { event } = first!;
   const requests = ([0, 1] as const).map((side) => ({
     ...sideRequest(request, side, trace, seed),
     target: { number: event.number },
