@@ -25,8 +25,25 @@ const OLD = `${FRESH}-old`;
 const ENTRIES = {
   spbsim: 'cli/main.js',
   'trace-worker': 'trace/worker/trace-worker.js',
-  'side-worker': 'sim/fleet/side-worker.js',
+  'side-worker-code': 'sim/fleet/side-worker.js',
 };
+
+/**
+ * Threads that live for one short command load their code as the command does (bin/load-bundle.js), compiled already. The
+ * thread whose number SPBSIM_SAVE_COMPILED gives stores what it has compiled when it ends.
+ */
+const WITH_COMPILED_CODE = ['side-worker'];
+
+function loader(name) {
+  return `'use strict';
+const { threadId } = require('node:worker_threads');
+const { Bundle } = require('../../bin/load-bundle.js');
+
+const bundle = new Bundle(__dirname);
+bundle.load('${name}-code.js');
+if (process.env.SPBSIM_SAVE_COMPILED === String(threadId)) process.on('exit', () => bundle.saveCompiled());
+`;
+}
 
 /** Loaded by the few runs that need them; too large, or of a licence that wants its files left apart. */
 const EXTERNAL = [/^node:/, 'apache-arrow', '@hpcc-js/wasm-zstd', 'xz-decompress'];
@@ -117,6 +134,7 @@ async function build() {
     if (!existsSync(join(DIST, module))) throw new Error(`dist/${module} is missing: run tsc first`);
     ids.push(...(await bundle(name, module)));
   }
+  for (const name of WITH_COMPILED_CODE) writeFileSync(join(FRESH, `${name}.js`), loader(name));
   writeFileSync(join(FRESH, 'package.json'), '{ "type": "commonjs" }\n');
   writeFileSync(join(FRESH, IMPORTER), IMPORTER_TEXT);
   writeFileSync(join(FRESH, 'LICENSES.txt'), notices(ids));

@@ -37,6 +37,8 @@ export interface StartRequest {
   readonly machineOrigin?: string;
   readonly mode: 'free' | 'pinned';
   readonly open: OpenOptions;
+  /** what the recording holds, if somebody has read it */
+  readonly material?: RecordingMaterial | undefined;
   /** largest machine that an input may declare; 4 TiB by default */
   readonly max_machine_pages?: number | undefined;
 }
@@ -60,10 +62,7 @@ export async function prepareStart(request: StartRequest): Promise<Start> {
   const recording = await onlyRecording(request.inputs);
   const maxPages = request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES;
   if (recording !== undefined && request.machine === undefined) {
-    const material = await readRecordingMaterial(recording, request.open, {
-      takesCut: !request.open.strict,
-      max_machine_pages: maxPages,
-    });
+    const material = request.material ?? (await readMaterial(recording, request));
     const { mm, kind, notes } = startAllocator(material, request.policy.policy);
     const missing = recording.missing.map((name) => `the recording has no ${name}`);
     return {
@@ -99,6 +98,24 @@ export async function prepareStart(request: StartRequest): Promise<Start> {
     state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
     material: undefined,
   };
+}
+
+function readMaterial(recording: Recording, request: StartRequest): Promise<RecordingMaterial> {
+  return readRecordingMaterial(recording, request.open, {
+    takesCut: !request.open.strict,
+    max_machine_pages: request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES,
+  });
+}
+
+/**
+ * What the start of a replay takes from the recording that is replayed, for whoever makes several of them.
+ *
+ * @returns undefined where nothing is taken: for other inputs, and for a machine of its own
+ * @throws InputError
+ */
+export async function materialOf(request: StartRequest): Promise<RecordingMaterial | undefined> {
+  const recording = request.machine === undefined ? await onlyRecording(request.inputs) : undefined;
+  return recording === undefined ? undefined : readMaterial(recording, request);
 }
 
 /** Of a machine of the command line a mistake of usage, of one in a file a mistake of the file. */

@@ -1,7 +1,7 @@
 /** `spbsim diff`: what A and B are, the comparison, and its rendering. */
 import { UsageError } from '../../config/usage-error.js';
 import type { DiffResult } from '../../report/diff-result.js';
-import type { Fleet } from '../../sim/fleet/fleet.js';
+import type { DiffAhead } from '../diff-ahead.js';
 import { kindOfBoth, replayedSides, savedSides } from '../diff-sides.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
@@ -26,8 +26,6 @@ export interface DiffOptions extends InputOptions, MachineOptions {
   readonly md?: true;
   readonly check?: true;
   readonly maxMachine?: string;
-  /** started ahead; undefined where nothing is replayed */
-  readonly fleet?: Promise<Fleet> | undefined;
 }
 
 const DEFAULT_SEEDS: readonly number[] = [1];
@@ -37,12 +35,13 @@ export async function diffCommand(
   b: string,
   traces: readonly string[],
   options: DiffOptions,
+  ahead: DiffAhead,
 ): Promise<void> {
   try {
-    await printDiff(await compare(a, b, traces, options), options);
+    await printDiff(await compare(a, b, traces, options, ahead), options);
   } finally {
     // Threads that still wait for work would keep the program from ending.
-    await (await options.fleet)?.close();
+    (await ahead.fleet)?.close();
   }
 }
 
@@ -51,10 +50,13 @@ async function compare(
   b: string,
   traces: readonly string[],
   options: DiffOptions,
+  ahead: DiffAhead,
 ): Promise<DiffResult> {
   if (options.json && options.md) throw new UsageError('--json and --md: choose one');
   const kind = await kindOfBoth(a, b);
-  return kind === 'result' ? savedDiff(a, b, traces, options) : replayedDiff(a, b, traces, kind, options);
+  return kind === 'result'
+    ? savedDiff(a, b, traces, options)
+    : replayedDiff(a, b, traces, kind, options, ahead);
 }
 
 async function savedDiff(
@@ -74,6 +76,7 @@ async function replayedDiff(
   traces: readonly string[],
   kind: 'policy' | 'machine',
   options: DiffOptions,
+  ahead: DiffAhead,
 ): Promise<DiffResult> {
   if (traces.length === 0)
     throw new UsageError(
@@ -83,6 +86,7 @@ async function replayedDiff(
   const sides = await replayedSides(kind, a, b, options);
   const times = await chooseTimes(options);
   const { runDiff } = await import('../../sim/diff/run-diff.js');
+  if (!options.json) preloadRendering();
   const progress = new ProgressLine();
   const interrupt = guardInterrupt();
   return runDiff({
@@ -92,7 +96,7 @@ async function replayedDiff(
     seeds: options.seeds ?? DEFAULT_SEEDS,
     open: await openOptions(options),
     ...times,
-    fleet: options.fleet,
+    ...ahead,
     check: options.check ?? false,
     explains: options.explain ?? true,
     max_machine_pages: await machineLimit(options.maxMachine),
@@ -102,6 +106,12 @@ async function replayedDiff(
     progress.clear();
     interrupt.release();
   });
+}
+
+/** While the sides replay there is time for it. */
+function preloadRendering(): void {
+  for (const loading of [import('../../report/diff/diff-text.js'), import('../../report/text-style.js')])
+    loading.catch(() => {});
 }
 
 async function printDiff(result: DiffResult, options: DiffOptions): Promise<void> {

@@ -62,9 +62,7 @@ export function addDiff(program: Command): void {
     .addHelpText('before', EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (a: string, b: string, traces: string[], options: DiffOptions) => {
-      // Threads start while the command's own modules are still being loaded.
-      const { Fleet } = await import('../../sim/fleet/fleet.js');
-      const fleet = traces.length > 0 ? Fleet.start(2) : undefined;
-      return (await import('../commands/diff.js')).diffCommand(a, b, traces, { ...options, fleet });
+      const ahead = (await import('../diff-ahead.js')).diffAhead(traces, options);
+      return (await import('../commands/diff.js')).diffCommand(a, b, traces, options, ahead);
     });
 }

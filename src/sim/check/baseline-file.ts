@@ -3,6 +3,7 @@
  */
 import { isFile, quoteValue, readConfig } from '../../config/config-file.js';
 import { METRIC_FAMILIES } from '../../report/metrics/catalogue.js';
+import { inertJson } from '../../report/sanitize.js';
 import { writeOutput } from '../../trace/bytes/output-file.js';
 
 /** What was measured in one run. */
@@ -74,7 +75,7 @@ const NO_TEXT = /^(?:true|false|null|yes|no|on|off|y|n)$/i;
 
 /** A text that YAML takes for just this text, whatever is in it. */
 function quoted(text: string): string {
-  return /^[A-Za-z_][\w./-]*$/.test(text) && !NO_TEXT.test(text) ? text : JSON.stringify(text);
+  return /^[A-Za-z_][\w./-]*$/.test(text) && !NO_TEXT.test(text) ? text : inertJson(JSON.stringify(text));
 }
 
 function runLines(run: BaselineRun): string[] {

@@ -43,7 +43,7 @@ export interface BudgetLimit {
 export class LimitProblem extends Error {}
 
 const BUDGET =
-  /^\s*(?:(min|median|max)\(\s*([^\s()]+)\s*\)|([^\s()<>=]+))\s*(<=|>=|==|<|>)\s*(\S(?:.*\S)?)\s*$/;
+  /^\s*(?:(min|median|max)\(\s*([^\s()]+)\s*\)|([^\s()<>=]+))\s*(<=|>=|==|<|>)(?!=)\s*(\S(?:.*\S)?)\s*$/;
 const NUMBER = /^([+-]?)(\d+(?:_\d{3})*(?:\.\d+)?|\.\d+)(?:e(\d{1,2}))?\s*(%?)$/;
 const EXAMPLE = 'expected METRIC <= LIMIT, such as spb_tainted <= 20 or unusable_index.Normal.9 <= +2%';
 const LONGEST = 200;

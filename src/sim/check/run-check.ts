@@ -139,7 +139,7 @@ async function replayAll(request: CheckRequest, jobs: readonly Job[]): Promise<R
         request.onProgress?.({ events, ts_ns: result!.span.last_ns });
       }
     } finally {
-      await fleet.close();
+      fleet.close();
     }
   };
   await Promise.all(Array.from({ length: Math.min(jobs.length, availableParallelism()) }, work));

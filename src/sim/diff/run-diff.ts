@@ -11,10 +11,12 @@ import { addCounts, compareMetrics, countVerdicts } from '../../report/diff/comp
 import type { DiffCase, DiffFirst, DiffResult } from '../../report/diff-result.js';
 import type { Explanation } from '../../report/explain-document.js';
 import type { RunResult } from '../../report/run-result.js';
+import type { TraceSet } from '../../trace/trace-set.js';
 import { type FirstDifference, PageComparison } from '../fleet/first-difference.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { SideRequest } from '../fleet/side-protocol.js';
 import { isGenerated } from '../generated-name.js';
+import { PairExplainer } from './explain-pair.js';
 
 /** One of the two: what it replays with. */
 export interface ReplayedSide {
@@ -37,6 +39,8 @@ export interface DiffRequest {
   /** tell what both sides did where they part */
   readonly explains: boolean;
   readonly max_machine_pages?: number | undefined;
+  /** the first trace, if it has been opened ahead */
+  readonly set?: Promise<TraceSet> | undefined;
   /** two sides, if they have been started ahead; whoever started them closes them */
   readonly fleet?: Promise<Fleet> | undefined;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
@@ -47,7 +51,7 @@ export interface DiffRequest {
 interface Pair {
   readonly seed: number;
   readonly results: readonly [RunResult, RunResult];
-  readonly first: FirstDifference | undefined;
+  readonly first: DiffFirst | undefined;
 }
 
 /** @throws InputError, UsageError, InvariantError; an AbortError if `signal` asks for an end */
@@ -60,11 +64,15 @@ export async function runDiff(request: DiffRequest): Promise<DiffResult> {
     let labels: readonly RunResult[] = [];
     for (const trace of request.traces) {
       const pairs: Pair[] = [];
-      for (const seed of seedsOf(request, trace, notes))
-        pairs.push(await replayPair(fleet, request, trace, seed));
+      for (const seed of seedsOf(request, trace, notes)) {
+        // Of several seeds the first one that parts is told.
+        const explains = request.explains && pairs.every(({ first }) => first === undefined);
+        const set = cases.length + pairs.length === 0 ? request.set : undefined;
+        pairs.push(await replayPair(fleet, request, trace, seed, explains, set));
+      }
       noteDoubts(pairs, notes);
       labels = pairs[0]!.results;
-      cases.push(await caseOf(fleet, request, trace, pairs));
+      cases.push(caseOf(trace, pairs));
     }
     const [a, b] = request.sides.map((side, at) => ({
       label: side.label,
@@ -85,7 +93,7 @@ export async function runDiff(request: DiffRequest): Promise<DiffResult> {
       notes: [...notes],
     };
   } finally {
-    await (await own)?.close();
+    (await own)?.close();
   }
 }
 
@@ -114,23 +122,38 @@ function sideRequest(request: DiffRequest, side: 0 | 1, trace: string, seed: num
   };
 }
 
-async function replayPair(fleet: Fleet, request: DiffRequest, trace: string, seed: number): Promise<Pair> {
-  const comparison = new PageComparison();
-  const requests = ([0, 1] as const).map((side) => sideRequest(request, side, trace, seed));
-  const results = await fleet.replay({ inputs: [trace], open: request.open, seed }, requests, {
-    onPages: (side, pfns, batch) => comparison.add(side, pfns, batch),
-    ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
-    signal: request.signal,
-  });
-  return { seed, results: [results[0]!, results[1]!], first: comparison.first };
-}
-
-async function caseOf(
+/** @param explains  tell what both did where they part */
+async function replayPair(
   fleet: Fleet,
   request: DiffRequest,
   trace: string,
-  pairs: readonly Pair[],
-): Promise<DiffCase> {
+  seed: number,
+  explains: boolean,
+  set: Promise<TraceSet> | undefined,
+): Promise<Pair> {
+  const comparison = new PageComparison();
+  const requests = ([0, 1] as const).map((side) => sideRequest(request, side, trace, seed));
+  const explainer = new PairExplainer(fleet, requests);
+  const results = await fleet.replay({ inputs: [trace], open: request.open, seed, set }, requests, {
+    onPages: (side, pfns, batch) => comparison.add(side, pfns, batch),
+    onDone: (side) => {
+      const { first } = comparison;
+      // Standard input cannot be read again up to the event.
+      const canExplain = explains && first !== undefined && (trace !== '-' || first.beginning !== undefined);
+      if (canExplain) explainer.begin(side, first);
+    },
+    ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
+    signal: request.signal,
+  });
+  const [a, b] = await explainer.finish();
+  return {
+    seed,
+    results: [results[0]!, results[1]!],
+    first: comparison.first === undefined ? undefined : firstOf(seed, comparison.first, a ?? null, b ?? null),
+  };
+}
+
+function caseOf(trace: string, pairs: readonly Pair[]): DiffCase {
   const [a] = pairs[0]!.results;
   const parted = pairs.find(({ first }) => first !== undefined);
   const rows = compareMetrics(
@@ -145,45 +168,21 @@ async function caseOf(
     span_ns: a.span.last_ns - a.span.first_ns,
     start_state: a.start_state.kind,
     same_pages: parted === undefined,
-    first_difference:
-      parted === undefined ? null : await firstOf(fleet, request, trace, parted, parted === pairs.at(-1)),
+    first_difference: parted?.first ?? null,
     counts: countVerdicts(rows),
     rows,
     map: compareMaps(a.zones, pairs[0]!.results[1].zones),
   };
 }
 
-/** @param isLast  the pair was the last to be replayed: the sides still have its strings */
-async function firstOf(
-  fleet: Fleet,
-  request: DiffRequest,
-  trace: string,
-  pair: Pair,
-  isLast: boolean,
-): Promise<DiffFirst> {
-  const { event, pfns } = pair.first!;
-  const beginning = isLast ? pair.first!.beginning : undefined;
-  // Standard input cannot be read again up to the event.
-  const canExplain = request.explains && (trace !== '-' || beginning !== undefined);
-  const [a, b] = canExplain ? await explainBoth(fleet, request, trace, pair, beginning) : [null, null];
+function firstOf(
+  seed: number,
+  { event, pfns }: FirstDifference,
+  a: Explanation | null,
+  b: Explanation | null,
+): DiffFirst {
   const [a_pfn, b_pfn] = pfns.map((pfn) => (pfn < 0 ? null : pfn));
-  return { seed: pair.seed, event, a_pfn: a_pfn!, b_pfn: b_pfn!, a: a!, b: b! };
-}
-
-async function explainBoth(
-  fleet: Fleet,
-  request: DiffRequest,
-  trace: string,
-  { seed, first }: Pair,
-  beginning: FirstDifference['beginning'],
-): Promise<Explanation[]> {
-  const { event } = first!;
-  const requests = ([0, 1] as const).map((side) => ({
-    ...sideRequest(request, side, trace, seed),
-    target: { number: event.number },
-  }));
-  // The sides know objects by their numbers: names are known here.
-  return (await fleet.explain(requests, beginning)).map((explanation) => ({ ...explanation, event }));
+  return { seed, event, a_pfn: a_pfn!, b_pfn: b_pfn!, a, b };
 }
 
 /** @returns knobs in which two policies differ, as texts */

@@ -15,6 +15,7 @@ import type { Join, TraceSet } from '../../trace/trace-set.js';
 import { packError, unpackError } from '../../trace/worker/protocol.js';
 import { newSlots, SlotSender } from '../../trace/worker/slot-sender.js';
 import { isGenerated } from '../generated-name.js';
+import { materialOf } from '../prepare-run.js';
 import type { FromSide, SideExplainRequest, SideRequest, TraceBeginning } from './side-protocol.js';
 import { type Side, startSides } from './side-thread.js';
 
@@ -24,6 +25,8 @@ export interface FleetTrace {
   readonly join?: Join | undefined;
   readonly open: SideRequest['open'];
   readonly seed: number;
+  /** the events, if they have been opened ahead */
+  readonly set?: Promise<TraceSet> | undefined;
 }
 
 export interface FleetOptions {
@@ -32,6 +35,8 @@ export interface FleetOptions {
    * strings of the trace, is there until it returns.
    */
   readonly onPages?: (side: number, pfns: Int32Array, batch: EventBatch) => boolean;
+  /** a side has its result, and may be given something else to do */
+  readonly onDone?: (side: number) => void;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,7 +46,8 @@ export class Fleet {
   /** whose gfp words the trace uses that was replayed last */
   #kernel: TraceKernel | undefined;
 
-  private constructor(sides: readonly Side[]) {
+  /** @param sides  started before, so that they load their code while the command does */
+  constructor(sides: readonly Side[]) {
     this.#sides = sides;
   }
 
@@ -75,27 +81,32 @@ export class Fleet {
     const batchOf = (sequence: number) =>
       new EventBatch(strings!, BATCH_EVENTS, slots[sender.slotOf(sequence)]!);
     const results = sides.map((side, at) => awaitResult(side, at, sender, options, sides, batchOf));
+    // They are awaited further down; a side may fail before that.
+    for (const result of results) result.catch(() => {});
     const abort = () => {
       sender.stop();
       for (const side of sides) side.send({ kind: 'abort' });
     };
     options.signal?.addEventListener('abort', abort, { once: true });
     try {
-      const set = await openTrace(trace);
-      strings = set.source.strings;
-      this.#kernel = set.kernel;
+      const wantsPages = options.onPages !== undefined;
+      // Read once here, and not by each side: of a recording it takes longer than the replay.
+      const own = requests.find(({ machine }) => machine === undefined);
+      const material = own === undefined ? undefined : await materialOf(own);
       sides.forEach((side, at) => {
-        const { kernel, files } = set;
-        const wantsPages = options.onPages !== undefined;
-        side.send({ kind: 'run', request: requests[at]!, slots, kernel, files, wantsPages });
+        side.send({ kind: 'run', request: requests[at]!, material, slots, wantsPages });
       });
+      const set = await (trace.set ?? openTrace(trace));
+      const { kernel, files } = set;
+      strings = set.source.strings;
+      this.#kernel = kernel;
+      for (const side of sides) side.send({ kind: 'events', message: { kind: 'opened', kernel, files } });
       const reading = pump(set, sender, sides, options);
       // Whoever fails first says why; the other then ends because of it.
       const [all] = await Promise.all([Promise.all(results), reading]);
       return all;
     } catch (error) {
-      sender.stop();
-      for (const result of results) result.catch(() => {});
+      abort();
       options.signal?.throwIfAborted();
       throw error;
     } finally {
@@ -104,35 +115,31 @@ export class Fleet {
   }
 
   /**
-   * Explains one event on several sides at once.
+   * Explains one event on a side that is done with its replay.
    *
    * @param beginning  events of the trace that was replayed last, if they are enough
    * @throws as explainEvent
    */
-  async explain(
-    requests: readonly SideExplainRequest[],
+  explain(
+    at: number,
+    request: SideExplainRequest,
     beginning?: Omit<TraceBeginning, 'kernel'>,
-  ): Promise<Explanation[]> {
+  ): Promise<Explanation> {
+    const side = this.#sides[at]!;
     const kernel = this.#kernel;
     const known = beginning === undefined || kernel === undefined ? undefined : { ...beginning, kernel };
-    return Promise.all(
-      requests.map(
-        (request, at) =>
-          new Promise<Explanation>((resolve, reject) => {
-            const side = this.#sides[at]!;
-            side.onFailure = reject;
-            side.onMessage = (message) => {
-              if (message.kind === 'explanation') resolve(message.explanation);
-              else if (message.kind === 'error') reject(unpackError(message.error));
-            };
-            side.send({ kind: 'explain', request, beginning: known });
-          }),
-      ),
-    );
+    return new Promise((resolve, reject) => {
+      side.onFailure = reject;
+      side.onMessage = (message) => {
+        if (message.kind === 'explanation') resolve(message.explanation);
+        else if (message.kind === 'error') reject(unpackError(message.error));
+      };
+      side.send({ kind: 'explain', request, beginning: known });
+    });
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#sides.map((side) => side.close()));
+  close(): void {
+    for (const side of this.#sides) side.close();
   }
 }
 
@@ -145,7 +152,7 @@ function awaitResult(
   side: Side,
   at: number,
   sender: SlotSender,
-  { onPages }: FleetOptions,
+  { onPages, onDone }: FleetOptions,
   sides: readonly Side[],
   batchOf: (sequence: number) => EventBatch,
 ): Promise<RunResult> {
@@ -154,8 +161,10 @@ function awaitResult(
     side.onFailure = reject;
     side.onMessage = (message: FromSide) => {
       if (message.kind === 'free') sender.free(message.slot);
-      else if (message.kind === 'result') resolve(message.result);
-      else if (message.kind === 'error') reject(unpackError(message.error));
+      else if (message.kind === 'result') {
+        resolve(message.result);
+        onDone?.(at);
+      } else if (message.kind === 'error') reject(unpackError(message.error));
       else if (message.kind === 'pages' && onPages?.(at, message.pfns, batchOf(batches++)) === false)
         for (const each of sides) each.send({ kind: 'enough_pages' });
     };

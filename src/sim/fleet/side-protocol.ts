@@ -7,13 +7,14 @@ import type { TraceKernel } from '../../trace/source.js';
 import type { FromReader, PackedError } from '../../trace/worker/protocol.js';
 import type { ExplainRequest } from '../explain.js';
 import type { RunRequest } from '../run-trace.js';
+import type { RecordingMaterial } from '../start-state/recording-material.js';
 
 /** A run as one side makes it: everything but what is a function. */
 export type SideRequest = Omit<
   RunRequest,
   'onProgress' | 'onPages' | 'signal' | 'traces' | 'save' | 'resume'
 >;
-export type SideExplainRequest = Omit<ExplainRequest, 'onProgress' | 'signal' | 'traces'>;
+export type SideExplainRequest = Omit<ExplainRequest, 'onProgress' | 'signal' | 'traces' | 'material'>;
 
 /** The first events of the trace that was replayed last. */
 export interface TraceBeginning {
@@ -26,9 +27,9 @@ export type ToSide =
   | {
       readonly kind: 'run';
       readonly request: SideRequest;
+      /** of the recording that is replayed, if it is one with its own start state */
+      readonly material: RecordingMaterial | undefined;
       readonly slots: readonly SharedArrayBuffer[];
-      readonly kernel: TraceKernel;
-      readonly files: readonly string[];
       /** whether to say which page each event was about */
       readonly wantsPages: boolean;
     }
@@ -36,6 +37,8 @@ export type ToSide =
   /** it is not wanted any more which pages events were about */
   | { readonly kind: 'enough_pages' }
   | { readonly kind: 'abort' }
+  /** nothing more will be asked */
+  | { readonly kind: 'close' }
   | {
       readonly kind: 'explain';
       readonly request: SideExplainRequest;

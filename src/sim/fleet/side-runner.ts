@@ -4,20 +4,28 @@
  */
 import { EventBatch } from '../../trace/event-batch.js';
 import { createTraceStrings } from '../../trace/string-table.js';
-import type { TraceSet } from '../../trace/trace-set.js';
+import type { TraceSet, TraceSetReport } from '../../trace/trace-set.js';
 import { packError } from '../../trace/worker/protocol.js';
 import { Inbox, SlotSource } from '../../trace/worker/slot-source.js';
 import { explainEvent } from '../explain.js';
 import { runTraces } from '../run-trace.js';
+import type { RecordingMaterial } from '../start-state/recording-material.js';
 import type { FromSide, SideExplainRequest, ToSide, TraceBeginning } from './side-protocol.js';
 
 type RunMessage = Extract<ToSide, { kind: 'run' }>;
+
+function reportOf({ report }: SlotSource): TraceSetReport {
+  if (report === undefined) throw new Error('the trace has not been read');
+  return report;
+}
 
 export class SideRunner {
   readonly #send: (message: FromSide) => void;
   readonly #abort = new AbortController();
   #inbox = new Inbox();
   #wantsPages = false;
+  /** of the recording that was replayed last */
+  #material: RecordingMaterial | undefined;
   /** of the trace that was replayed last */
   #strings = createTraceStrings();
 
@@ -42,6 +50,8 @@ export class SideRunner {
         this.#abort.abort();
         this.#inbox.fail(new DOMException('the command was interrupted', 'AbortError'));
         break;
+      case 'close':
+        break;
       case 'explain':
         this.#answer(this.#explain(message.request, message.beginning));
         break;
@@ -52,19 +62,16 @@ export class SideRunner {
     work.catch((error): FromSide => ({ kind: 'error', error: packError(error) })).then(this.#send);
   }
 
-  async #run({ request, slots, kernel, files, wantsPages }: RunMessage): Promise<FromSide> {
+  async #run({ request, material, slots, wantsPages }: RunMessage): Promise<FromSide> {
+    const inbox = this.#inbox;
+    this.#material = material;
     this.#strings = createTraceStrings(request.open.limits, request.inputs[0]);
-    const source = new SlotSource(this.#strings, this.#inbox, slots, (slot) =>
-      this.#send({ kind: 'free', slot }),
-    );
-    const set: TraceSet = {
-      source,
-      kernel,
-      files,
-      report: () => {
-        if (source.report === undefined) throw new Error('the trace has not been read');
-        return source.report;
-      },
+    const source = new SlotSource(this.#strings, inbox, slots, (slot) => this.#send({ kind: 'free', slot }));
+    const traces = async (): Promise<TraceSet> => {
+      const opened = await inbox.next();
+      if (opened.kind !== 'opened') throw new Error(`the reader began with ${opened.kind}`);
+      const { kernel, files } = opened;
+      return { source, kernel, files, report: () => reportOf(source) };
     };
     const onPages = (pfns: Int32Array) => {
       if (this.#wantsPages) this.#send({ kind: 'pages', pfns });
@@ -72,7 +79,8 @@ export class SideRunner {
     };
     const result = await runTraces({
       ...request,
-      traces: async () => set,
+      material,
+      traces,
       ...(wantsPages ? { onPages } : {}),
     });
     return { kind: 'result', result };
@@ -80,7 +88,12 @@ export class SideRunner {
 
   async #explain(request: SideExplainRequest, beginning?: TraceBeginning): Promise<FromSide> {
     const traces = beginning === undefined ? {} : { traces: async () => this.#beginningOf(beginning) };
-    const explanation = await explainEvent({ ...request, ...traces, signal: this.#abort.signal });
+    const explanation = await explainEvent({
+      ...request,
+      ...traces,
+      material: this.#material,
+      signal: this.#abort.signal,
+    });
     return { kind: 'explanation', explanation };
   }
 

@@ -12,7 +12,8 @@ export interface Side {
   onMessage: (message: FromSide) => void;
   /** called when the side cannot go on */
   onFailure: (error: Error) => void;
-  close(): Promise<void>;
+  /** lets it end when it likes: the program does not wait for it */
+  close(): void;
 }
 
 /** Starts sides. What they do they are told by messages; starting takes a while, so it is done first. */
@@ -25,7 +26,7 @@ export async function startSides(count: number): Promise<Side[]> {
       send: (message) => queueMicrotask(() => side.runner.receive(message)),
       onMessage: () => {},
       onFailure: () => {},
-      close: async () => {},
+      close: () => {},
     };
     return side;
   });
@@ -49,8 +50,9 @@ class SideThread implements Side {
     this.#worker.postMessage(message);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#closing = true;
-    await this.#worker.terminate();
+    this.send({ kind: 'close' });
+    this.#worker.unref();
   }
 }

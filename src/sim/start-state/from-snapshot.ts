@@ -29,11 +29,17 @@ import { type Kpageflags, PAGE_CLASS_MASK, PageClass } from '../../trace/recordi
 import type { Pagetypeinfo } from '../../trace/recording/snapshot/pagetypeinfo.js';
 import { inferBlockTypes } from './block-types.js';
 import { placeFreeChunks } from './placed-chunks.js';
-import { AFTER_SNAPSHOT, FIRST_EVENT_MASK, FirstEvent, type TraceScan, UNKNOWN_TYPE } from './trace-scan.js';
+import {
+  AFTER_SNAPSHOT,
+  FIRST_EVENT_MASK,
+  FirstEvent,
+  type ScannedTrace,
+  UNKNOWN_TYPE,
+} from './trace-scan.js';
 import { dropUnmanagedBlocks } from './unmanaged-blocks.js';
 
 export interface SnapshotSources {
-  readonly scan: TraceScan;
+  readonly scan: ScannedTrace;
   readonly kpageflags: Kpageflags | undefined;
   readonly pagetypeinfo: Pagetypeinfo | undefined;
   /** used where there is no kpageflags */
@@ -86,7 +92,7 @@ function placeFree(mm: PageAllocator, { scan, buddyinfo }: SnapshotSources, inBu
   return placed;
 }
 
-function wasInBuddy(scan: TraceScan, classes: Uint8Array, pfn: number): boolean {
+function wasInBuddy(scan: ScannedTrace, classes: Uint8Array, pfn: number): boolean {
   const seen = scan.firstEvent[pfn]!;
   const first = seen & FIRST_EVENT_MASK;
   if (first === FirstEvent.none || (seen & AFTER_SNAPSHOT && pfn < classes.length))
@@ -97,7 +103,7 @@ function wasInBuddy(scan: TraceScan, classes: Uint8Array, pfn: number): boolean 
 }
 
 /** Links the largest aligned chunks, which is how freed pages merge. */
-function buildChunks(zone: Zone, scan: TraceScan, inBuddy: Uint8Array): void {
+function buildChunks(zone: Zone, scan: ScannedTrace, inBuddy: Uint8Array): void {
   const { blockType } = zone.pages;
   const end = zone.end_pfn;
   for (let pfn = zone.start_pfn; pfn < end; ) {
@@ -130,7 +136,7 @@ function countedFree(zone: Zone): number {
   return pages;
 }
 
-function canGrow(zone: Zone, scan: TraceScan, inBuddy: Uint8Array, pfn: number, order: number): boolean {
+function canGrow(zone: Zone, scan: ScannedTrace, inBuddy: Uint8Array, pfn: number, order: number): boolean {
   const size = 1 << order;
   if ((pfn & size) !== 0 || pfn + 2 * size > zone.end_pfn) return false;
   for (let page = pfn + size; page < pfn + 2 * size; page++) if (inBuddy[page] === 0) return false;
@@ -164,7 +170,7 @@ function markUsedPages(mm: PageAllocator, { scan, kpageflags }: SnapshotSources,
 }
 
 /** Fills the per-CPU lists as the trace shows them. @returns pages placed */
-function loadStartLists(mm: PageAllocator, scan: TraceScan): number {
+function loadStartLists(mm: PageAllocator, scan: ScannedTrace): number {
   if (!scan.hasRefills) return 0;
   let placed = 0;
   for (const { cpu, index, popped, drained } of scan.startLists) {

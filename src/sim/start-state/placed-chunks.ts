@@ -7,7 +7,7 @@
  */
 import type { Zone } from '../../mm/page-alloc/zone.js';
 import { MAX_PAGE_ORDER } from '../../mm/types.js';
-import { FirstEvent, type TraceScan } from './trace-scan.js';
+import { FirstEvent, type ScannedTrace } from './trace-scan.js';
 
 /**
  * Marks pages as free until the zone has as many as buddyinfo says.
@@ -19,7 +19,7 @@ import { FirstEvent, type TraceScan } from './trace-scan.js';
 export function placeFreeChunks(
   zone: Zone,
   chunks: readonly number[],
-  scan: TraceScan,
+  scan: ScannedTrace,
   inBuddy: Uint8Array,
 ): number {
   let missing = chunks.reduce((sum, n, order) => sum + n * 2 ** order, 0);
@@ -41,7 +41,7 @@ export function placeFreeChunks(
   return placed;
 }
 
-function isBlank(scan: TraceScan, inBuddy: Uint8Array, from: number, pages: number): boolean {
+function isBlank(scan: ScannedTrace, inBuddy: Uint8Array, from: number, pages: number): boolean {
   for (let pfn = from; pfn < from + pages; pfn++)
     if (inBuddy[pfn] === 1 || scan.firstEvent[pfn] !== FirstEvent.none) return false;
   return true;

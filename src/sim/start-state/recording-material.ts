@@ -31,11 +31,12 @@ import { machineProblem, machineSizeProblem } from '../machine-limit.js';
 import { exactFromDump, machineFromDump } from './from-dump.js';
 import { loadFromSnapshot } from './from-snapshot.js';
 import { applyZoneinfo, machineFromZoneinfo } from './machine-from-zoneinfo.js';
-import { TraceScan } from './trace-scan.js';
+import { type ScannedTrace, TraceScan } from './trace-scan.js';
 
 /** Not recorded; large enough for FREE_HIGH_BATCH, as on any machine of the last fifteen years. */
 const ASSUMED_CPU_CACHE_BYTES = 2 << 20;
 
+/** Plain data: it can be given to another thread. */
 export interface RecordingMaterial {
   readonly recording: Recording;
   /** how its trace is read */
@@ -46,7 +47,7 @@ export interface RecordingMaterial {
   readonly dump_before: StateDump | undefined;
   readonly dump_after: StateDump | undefined;
   readonly spec: MachineSpec;
-  readonly scan: TraceScan;
+  readonly scan: ScannedTrace;
 }
 
 /** Opens the recording's trace anew. @throws InputError */
@@ -103,7 +104,7 @@ export async function readRecordingMaterial(
     dump_before,
     dump_after: dumps.find((dump) => dump.when === 'after'),
     spec,
-    scan,
+    scan: scan.result(),
   };
 }
 

@@ -33,6 +33,20 @@ export interface StartList {
   readonly drained: { pfn: number; order: number }[];
 }
 
+/** What the pass has shown; plain data. */
+export type ScannedTrace = Pick<
+  TraceScan,
+  | 'firstEvent'
+  | 'blockType'
+  | 'hasRefills'
+  | 'hasDrains'
+  | 'events'
+  | 'first_ns'
+  | 'last_ns'
+  | 'workerDrains'
+  | 'startLists'
+>;
+
 export class TraceScan {
   /** FirstEvent by PFN, with AFTER_SNAPSHOT */
   readonly firstEvent: Uint8Array;
@@ -67,6 +81,22 @@ export class TraceScan {
 
   add(batch: EventBatch): void {
     for (let i = 0; i < batch.length; i++) this.#addEvent(batch, i);
+  }
+
+  result(): ScannedTrace {
+    const { firstEvent, blockType, hasRefills, hasDrains, events, workerDrains, startLists } = this;
+    const { first_ns, last_ns } = this;
+    return {
+      firstEvent,
+      blockType,
+      hasRefills,
+      hasDrains,
+      events,
+      first_ns,
+      last_ns,
+      workerDrains,
+      startLists,
+    };
   }
 
   #addEvent(batch: EventBatch, i: number): void {

@@ -5,10 +5,10 @@
  * are put at equal distances, and the rhythm is continued to both ends of the trace.
  * model: page-allocator 3.9
  */
-import type { TraceScan } from './trace-scan.js';
+import type { ScannedTrace } from './trace-scan.js';
 
 /** @returns times in ns, ascending; empty if no worker of any CPU drained */
-export function vmstatTicks(scan: TraceScan, cpu: number, interval_ns: number): number[] {
+export function vmstatTicks(scan: ScannedTrace, cpu: number, interval_ns: number): number[] {
   // The kernel rounds these timers to whole seconds of all CPUs: one that never drained runs at about another's time.
   const own = scan.workerDrains.get(cpu) ?? [...scan.workerDrains.values()][0] ?? [];
   const seen = distinctRuns(own, interval_ns);
