@@ -12,6 +12,8 @@ import type { PolicyShowOptions } from './commands/policy.js';
 import type { RunOptions } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
 import type { VerifyOptions } from './commands/verify.js';
+import { addBisect } from './define/bisect.js';
+import { addCheck } from './define/check.js';
 import { addDiff } from './define/diff.js';
 import { addMetrics } from './define/metrics.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
@@ -30,6 +32,9 @@ const HELP_WIDTH = 100;
 const MAIN_EXAMPLES = `Examples:
   spbsim run workloads/fs-churn                          replay a recording as Linux 6.18 would
   spbsim run trace.csv --policy mainline-6.1 --memory 8GiB --cpus 4
+  spbsim diff mainline-6.18 spb-v2 trace.csv             two policies side by side
+  spbsim check --budget workloads/ci/budget.yaml         a CI gate: exit 1 unless all budgets hold
+  spbsim bisect trace.csv mainline-6.18 spb-v2 --until 'b.spb_tainted > 9'   since when
   spbsim explain trace.csv --event 5000                  every step that one request took
   spbsim verify workloads/fs-churn                       how far the model agrees with that kernel
   spbsim info trace.gz                                   what a trace holds
@@ -130,13 +135,17 @@ function addRun(program: Command): void {
         .default(DEFAULT_SEED),
     )
     .addOption(joinOption())
-    .addOption(maxMachineOption());
+    .addOption(maxMachineOption())
+    .option('--save-state <file>', 'save the run where the trace ends, to go on with it later')
+    .option('--save-at <point>', '… or there instead: event=N, time=1.5s, mark=NAME')
+    .option('--load-state <file>', 'go on with a saved run: the same traces, or those that follow');
   addInputOptions(run)
     .addHelpText('before', RUN_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
-    .action(async (inputs: string[], options: RunOptions) => {
+    .action(async (inputs: string[], options: RunOptions, command: Command) => {
       const ahead = await (await import('./read-ahead.js')).readAhead(inputs, options);
-      return (await import('./commands/run.js')).runCommand(inputs, options, ahead);
+      const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+      return (await import('./commands/run.js')).runCommand(inputs, options, ahead, isGiven);
     });
 }
 
@@ -157,7 +166,14 @@ function addExplain(program: Command): void {
       ),
     )
     .option('--json', 'print the explanation document (see: spbsim schema explain)');
-  addMachineOptions(explain).addOption(joinOption()).addOption(maxMachineOption());
+  addMachineOptions(explain)
+    .addOption(
+      new Option('--seed <n>', 'seed of a generated workload')
+        .argParser(wholeNumber('--seed', 0))
+        .default(DEFAULT_SEED),
+    )
+    .addOption(joinOption())
+    .addOption(maxMachineOption());
   addInputOptions(explain)
     .addHelpText('before', EXPLAIN_EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
@@ -309,7 +325,7 @@ function addPolicy(program: Command): void {
 }
 
 /** Those of report/json-schema.ts, which loads zod. */
-const JSON_DOCUMENTS = ['result', 'verify', 'info', 'explain', 'diff', 'check'] as const;
+const JSON_DOCUMENTS = ['result', 'verify', 'info', 'explain', 'diff', 'check', 'bisect'] as const;
 
 function addSchema(program: Command): void {
   program
@@ -355,6 +371,8 @@ export function createProgram(): Command {
     .exitOverride();
   addRun(program);
   addDiff(program);
+  addCheck(program);
+  addBisect(program);
   addExplain(program);
   addInfo(program);
   addImport(program);

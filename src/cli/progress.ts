@@ -26,14 +26,23 @@ export class ProgressLine {
 
   /** Cheap enough to be called for every batch. */
   update(state: ProgressState): void {
+    this.#show(() => {
+      const speed = (state.events * 1000) / (performance.now() - this.#started);
+      return `${thousands(state.events)} events   trace time ${duration(state.ts_ns)}   ${rate(speed)}`;
+    });
+  }
+
+  /** Another text, as seldom as a state. */
+  say(text: string): void {
+    this.#show(() => text);
+  }
+
+  #show(text: () => string): void {
     if (!this.#stream.isTTY) return;
     const now = performance.now();
     if (now < this.#nextRefresh) return;
     this.#nextRefresh = now + REFRESH_MS;
-    const speed = (state.events * 1000) / (now - this.#started);
-    this.#stream.write(
-      `${CLEAR_LINE}${thousands(state.events)} events   trace time ${duration(state.ts_ns)}   ${rate(speed)}`,
-    );
+    this.#stream.write(`${CLEAR_LINE}${text()}`);
     this.#shown = true;
   }
 

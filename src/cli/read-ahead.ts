@@ -13,9 +13,11 @@ export interface ReadAhead {
 
 export async function readAhead(
   inputs: readonly string[],
-  options: InputOptions & { readonly join: Join },
+  options: InputOptions & { readonly join: Join; readonly saveState?: string; readonly loadState?: string },
 ): Promise<ReadAhead> {
   const open = await openOptions(options);
-  if (inputs.some(isGenerated)) return { open };
+  // What a saved run goes on with decides how its traces are read.
+  const hasState = options.saveState !== undefined || options.loadState !== undefined;
+  if (hasState || inputs.some(isGenerated)) return { open };
   return { open, traces: openTracesAhead({ inputs, join: options.join, open, tables: REPLAYED_TABLES }) };
 }

@@ -123,14 +123,21 @@ export function lruPages(mm: PageAllocator, zone: Zone): readonly [anon: number,
   return [lists?.pagesOf(zone, LRU_ANON) ?? 0, lists?.pagesOf(zone, LRU_FILE) ?? 0];
 }
 
+/** How pages on the LRU are counted; for those that do not want them, not at all. */
+export type CountLru = typeof lruPages;
+
 /** Counters of one zone that the model keeps, in the order of `/proc/zoneinfo`. */
-export function zoneCounters(mm: PageAllocator, zone: Zone): [name: StateName, value: number][] {
+export function zoneCounters(
+  mm: PageAllocator,
+  zone: Zone,
+  countLru: CountLru = lruPages,
+): [name: StateName, value: number][] {
   const counters: [StateName, number][] = [
     ['nr_free_pages', zone.folded_free_pages],
     ['nr_free_pages_blocks', freePagesInBlocks(zone)],
   ];
   if (mm.reclaims) {
-    const [anon, file] = lruPages(mm, zone);
+    const [anon, file] = countLru(mm, zone);
     counters.push(['nr_zone_inactive_anon', anon], ['nr_zone_inactive_file', file]);
   }
   counters.push(['nr_free_cma', zone.nr_free_cma]);
@@ -146,10 +153,14 @@ export function resetVmEvents(mm: PageAllocator): void {
 }
 
 /** All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last. */
-export function vmstatCounters(mm: PageAllocator): [name: VmCounterName, value: number][] {
+export function vmstatCounters(
+  mm: PageAllocator,
+  countLru: CountLru = lruPages,
+): [name: VmCounterName, value: number][] {
   const totals = new Map<VmCounterName, number>();
   for (const zone of mm.zones)
-    for (const [name, value] of zoneCounters(mm, zone)) totals.set(name, (totals.get(name) ?? 0) + value);
+    for (const [name, value] of zoneCounters(mm, zone, countLru))
+      totals.set(name, (totals.get(name) ?? 0) + value);
   if (mm.reclaims) {
     totals.set('nr_inactive_anon', totals.get('nr_zone_inactive_anon') ?? 0);
     totals.set('nr_inactive_file', totals.get('nr_zone_inactive_file') ?? 0);

@@ -2,6 +2,7 @@
  * The published JSON schemas of the documents that `--json` prints.
  */
 import { z } from 'zod';
+import { BISECT_SCHEMA_ID, bisectSchema } from './bisect-schema.js';
 import { CHECK_SCHEMA_ID, checkSchema } from './check-schema.js';
 import { DIFF_SCHEMA_ID, diffSchema } from './diff-schema.js';
 import { EXPLAIN_SCHEMA_ID, explainSchema } from './explain-schema.js';
@@ -9,7 +10,7 @@ import { INFO_SCHEMA_ID, infoSchema } from './info-schema.js';
 import { RESULT_SCHEMA_ID, resultSchema } from './result-schema.js';
 import { VERIFY_SCHEMA_ID, verifySchema } from './verify-schema.js';
 
-export const JSON_SCHEMA_NAMES = ['result', 'verify', 'info', 'explain', 'diff', 'check'] as const;
+export const JSON_SCHEMA_NAMES = ['result', 'verify', 'info', 'explain', 'diff', 'check', 'bisect'] as const;
 export type JsonSchemaName = (typeof JSON_SCHEMA_NAMES)[number];
 
 const DOCUMENTS = {
@@ -19,6 +20,7 @@ const DOCUMENTS = {
   explain: { id: EXPLAIN_SCHEMA_ID, schema: explainSchema },
   diff: { id: DIFF_SCHEMA_ID, schema: diffSchema },
   check: { id: CHECK_SCHEMA_ID, schema: checkSchema },
+  bisect: { id: BISECT_SCHEMA_ID, schema: bisectSchema },
 } as const;
 
 /** JSON Schema (draft 2020-12) of a document. */

@@ -18,6 +18,7 @@ import {
   startKswapdRun,
 } from '../mm/reclaim/kswapd.js';
 import type { SpbNodeWork } from '../mm/spb/node-work.js';
+import { numbers, type StateIo } from '../mm/state-io.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -27,11 +28,13 @@ const CPU_SKEW_NS = 12_000_000;
 /** An hour: work that triggers work again and again must not keep a run from ending. */
 const DRAIN_NS = 3_600_000_000_000;
 
+const KSWAPD_STEPS = ['start', 'end', 'nap_end'] as const;
+
 interface NodeTimers {
   readonly node: NodeState;
   kswapd_ns: number;
   /** what kswapd does when its timer expires */
-  kswapd_step: 'start' | 'end' | 'nap_end';
+  kswapd_step: (typeof KSWAPD_STEPS)[number];
   kcompactd_ns: number;
   proactive_ns: number;
 }
@@ -67,6 +70,25 @@ export class SimBackground implements Background {
     this.#settled_ns = 2 * Math.max(interval, PROACTIVE_INTERVAL_NS);
     mm.background = this;
     this.#setDue();
+  }
+
+  /** The machine must have been loaded before: it has the work that waits. */
+  serialize(io: StateIo): void {
+    numbers<SimBackground>(io, this, ['due_ns', 'now_ns']);
+    for (const timers of this.#timers) {
+      numbers(io, timers, ['kswapd_ns', 'kcompactd_ns', 'proactive_ns']);
+      timers.kswapd_step = io.word('kswapd_step', timers.kswapd_step, KSWAPD_STEPS);
+    }
+    const vmstat_ns = io.list('vmstat_ns', this.#vmstat_ns);
+    if (vmstat_ns.length !== this.#vmstat_ns.length) io.refuse('vmstat_ns is of another number of CPUs');
+    this.#vmstat_ns.splice(0, vmstat_ns.length, ...vmstat_ns);
+    if (!io.flag('has_spb_work', this.#spbWork !== null)) {
+      this.#spbWork = null;
+      return;
+    }
+    const nodes = io.list('spb_work', this.#spbWork?.map(({ node }) => node) ?? []);
+    if (io.isLoading)
+      this.#spbWork = nodes.map((node) => this.#mm.spb?.nodes[node] ?? io.refuse(`node ${node} has no work`));
   }
 
   wakeKswapd(node: NodeState): void {
@@ -115,6 +137,12 @@ export class SimBackground implements Background {
     });
     for (const timers of this.#timers)
       timers.proactive_ns = skipped(timers.proactive_ns, PROACTIVE_INTERVAL_NS);
+  }
+
+  /** Nothing is under way that `drain` would bring to an end: it changes nothing now. */
+  get isDrained(): boolean {
+    if (this.#dueSpbWork(this.now_ns + DRAIN_NS) !== undefined) return false;
+    return !this.#timers.some(({ node, kswapd_ns }) => node.kswapd_run !== null && kswapd_ns !== NEVER);
   }
 
   /**

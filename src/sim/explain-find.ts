@@ -23,6 +23,10 @@ export function isAllocation(op: number): boolean {
   return ALLOCATIONS.includes(op);
 }
 
+export function isFree(op: number): boolean {
+  return FREES.includes(op);
+}
+
 /** The text as it was given or as the trace has it, fit for one line. */
 function quoted(text: string): string {
   const clean = printable(text);
@@ -76,7 +80,7 @@ export class EventFinder {
 
   #check(batch: EventBatch, row: number): void {
     const op = batch.op[row]!;
-    if (isAllocation(op) || FREES.includes(op)) return;
+    if (isAllocation(op) || isFree(op)) return;
     const text = op === Op.mark ? ` ${quoted(batch.strings.args.get(batch.arg[row]!))}` : '';
     throw new UsageError(`event ${this.#events + row} is ${OP_NAMES[op]}${text}: no page allocation or free`);
   }

@@ -9,6 +9,7 @@ import { allocPagesNolock } from '../mm/page-alloc/nolock.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../mm/page-alloc/page-map.js';
 import { isMovable, spanAt } from '../mm/page-alloc/page-span.js';
+import type { StateIo } from '../mm/state-io.js';
 import { Migratetype, PAGEBLOCK_ORDER } from '../mm/types.js';
 import {
   type EventBatch,
@@ -61,6 +62,13 @@ export class FreeRunningReplay {
     this.owners.trackMoves(mm, options.startIsRecorded);
     this.#movableAtStart = movablePages(mm, options.startIsRecorded);
     this.#rareOps = new RareOps(mm, this.owners, this.#notes);
+  }
+
+  /** What is the replay's own: not the machine, the background and what is counted. */
+  serialize(io: StateIo): void {
+    this.owners.serialize(io, this.#mm);
+    io.array('movable_at_start', this.#movableAtStart);
+    io.part('rare_ops', this.#rareOps);
   }
 
   replay(batch: EventBatch, from = 0, to = batch.length): void {

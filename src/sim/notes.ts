@@ -2,6 +2,8 @@
  * What a replay met that is not a plain allocation or free: every such event is counted under a name, none is dropped.
  * model: page-allocator 8
  */
+import type { StateIo } from '../mm/state-io.js';
+
 export const NOTE_MEANINGS = {
   frees_from_before_trace: 'frees of pages that were in use before the trace began',
   untraced_allocations:
@@ -52,11 +54,27 @@ export class Notes {
     this.#counts.clear();
   }
 
-  /** Non-zero notes, in the order of NOTE_MEANINGS. */
-  entries(): { name: NoteName; count: number; meaning: string }[] {
+  serialize(io: StateIo): void {
+    const counts = io.table('notes', this.#counts);
+    if (!io.isLoading) return;
+    this.#counts.clear();
+    for (const [name, count] of counts) {
+      if (!Object.hasOwn(NOTE_MEANINGS, name)) io.refuse(`there is no note ${name}`);
+      this.#counts.set(name as NoteName, count);
+    }
+  }
+
+  /**
+   * Non-zero notes, in the order of NOTE_MEANINGS.
+   *
+   * @param more  counts that others keep
+   */
+  entries(
+    more: Readonly<Partial<Record<NoteName, number>>> = {},
+  ): { name: NoteName; count: number; meaning: string }[] {
     const names = Object.keys(NOTE_MEANINGS) as NoteName[];
     return names
-      .filter((name) => this.get(name) > 0)
-      .map((name) => ({ name, count: this.get(name), meaning: NOTE_MEANINGS[name] }));
+      .map((name) => ({ name, count: this.get(name) + (more[name] ?? 0), meaning: NOTE_MEANINGS[name] }))
+      .filter(({ count }) => count > 0);
   }
 }

@@ -8,6 +8,7 @@
  * model: page-allocator 8.6
  */
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
+import type { StateIo } from '../mm/state-io.js';
 
 /** What became of an object that is no page of the model; values are below every PFN + 1. */
 export const Fate = {
@@ -24,6 +25,8 @@ const PAGE_STEP = 2 ** 32;
 
 const CHUNK_SHIFT = 12;
 const CHUNK = 1 << CHUNK_SHIFT;
+/** chunks of all PFNs that an event can name */
+const MAX_CHUNKS = 2 ** (32 - CHUNK_SHIFT);
 
 /** What an event with a recorded PFN allocated. */
 export interface RecordedPages {
@@ -54,6 +57,50 @@ export class PageOwners {
     mm.onReclaim = (pfn, order) => this.#reclaimed(mm, pfn, order);
     mm.onMigrate = (from, to, order) => this.#migrated(mm, from, to, order);
     mm.onSplit = (pfn, order) => this.#split(mm, pfn, order);
+  }
+
+  /** @param mm whose pages these are */
+  serialize(io: StateIo, mm: PageAllocator): void {
+    this.#serializeChunks(io);
+    this.#ids = io.growing('ids', this.#ids);
+    if (io.isLoading)
+      for (const values of [this.#ids, ...this.#chunks])
+        if (values?.some((value) => value > mm.pages.end_pfn))
+          io.refuse('an object lies outside the machine');
+    const aliases = [...this.#aliases].flatMap(([id, { pfn, order }]) => [id, pfn, order]);
+    const savedAliases = io.list('aliases', aliases);
+    const scattered = io.list('scattered', [...this.#scattered.keys()]);
+    const scatteredPages = scattered.map((id) =>
+      io.list('scattered_pages', [...(this.#scattered.get(id) ?? [])]),
+    );
+    if (io.isLoading) {
+      this.#aliases.clear();
+      for (let at = 0; at < savedAliases.length; at += 3)
+        this.#aliases.set(savedAliases[at]!, { pfn: savedAliases[at + 1]!, order: savedAliases[at + 2]! });
+      this.#scattered.clear();
+      for (const [i, id] of scattered.entries()) this.#scattered.set(id, Int32Array.from(scatteredPages[i]!));
+    }
+    const hasObjects = io.flag('has_objects', this.#objects !== null);
+    if (!hasObjects) this.#objects = null;
+    else {
+      this.#objects ??= new Float64Array(mm.pages.end_pfn);
+      io.array('objects', this.#objects);
+    }
+  }
+
+  #serializeChunks(io: StateIo): void {
+    const chunks = this.#chunks;
+    const numbers = io.list(
+      'chunks',
+      [...chunks.keys()].filter((number) => chunks[number] !== undefined),
+    );
+    if (io.isLoading) chunks.length = 0;
+    for (const number of numbers) {
+      if (!Number.isInteger(number) || number < 0 || number >= MAX_CHUNKS)
+        io.refuse(`there is no chunk ${number}`);
+      chunks[number] ??= new Int32Array(CHUNK);
+      io.array('chunk', chunks[number]!);
+    }
   }
 
   /** The way back from pages to objects, made when a page first moves: most runs never need it. */

@@ -1,7 +1,7 @@
 /** Superpageblocks at one moment, as the result document shows them. model: spb 5.4, 6 */
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import type { Zone } from '../mm/page-alloc/zone.js';
-import { type RangeState, stateOf, takeCensus } from '../mm/spb/census.js';
+import { type Counting, type RangeState, stateOf, takeCensus } from '../mm/spb/census.js';
 import { VISIT_CLASSES } from '../mm/spb/spb-stats.js';
 import {
   FULLNESS_NAMES,
@@ -18,9 +18,17 @@ import {
 import { MIGRATE_TYPES, MIGRATETYPE_NAMES, NR_PAGE_ORDERS } from '../mm/types.js';
 import type { ResultSpb, ResultZoneSpb } from '../report/run-result.js';
 
-/** @param unknownCounts pages in use of which nothing is known are somebody's, as in a recorded start state */
-export function resultZoneSpb(mm: PageAllocator, zone: Zone, unknownCounts: boolean): ResultZoneSpb {
-  const census = takeCensus(mm, zone, unknownCounts);
+/**
+ * @param unknownCounts pages in use of which nothing is known are somebody's, as in a recorded start state
+ * @param counting      how pages are counted, if not one by one
+ */
+export function resultZoneSpb(
+  mm: PageAllocator,
+  zone: Zone,
+  unknownCounts: boolean,
+  counting?: Counting,
+): ResultZoneSpb {
+  const census = takeCensus(mm, zone, unknownCounts, counting);
   const spbs = zone.spb;
   const ranges = census.ranges.map((range) => {
     const spb = spbs?.indexOf(range.start_pfn) ?? -1;

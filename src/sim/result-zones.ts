@@ -1,6 +1,7 @@
 /** The model's zones at one moment, as the result document shows them. */
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { WMARK_HIGH, WMARK_LOW, WMARK_MIN, WMARK_PROMO, type Zone } from '../mm/page-alloc/zone.js';
+import type { Counting } from '../mm/spb/census.js';
 import {
   MAX_RECLAIM_RETRIES,
   MIGRATE_TYPES,
@@ -29,13 +30,29 @@ export function resultMigratetypes(mm: PageAllocator): string[] {
 
 /** @param unknownCounts see `resultZoneSpb` */
 export function resultZones(mm: PageAllocator, unknownCounts: boolean): ResultZone[] {
-  return mm.zones.filter((zone) => zone.present_pages > 0).map((zone) => resultZone(mm, zone, unknownCounts));
+  return liveZones(mm, unknownCounts).map((zone) => ({ ...zone }));
 }
 
-function resultZone(mm: PageAllocator, zone: Zone, unknownCounts: boolean): ResultZone {
+/**
+ * The same, to be read before the replay goes on: what takes a walk over the zone is made when it is asked for.
+ *
+ * @param counting  how pages are counted, if not one by one
+ */
+export function liveZones(mm: PageAllocator, unknownCounts: boolean, counting?: Counting): ResultZone[] {
+  return mm.zones
+    .filter((zone) => zone.present_pages > 0)
+    .map((zone) => liveZone(mm, zone, unknownCounts, counting));
+}
+
+function liveZone(mm: PageAllocator, zone: Zone, unknownCounts: boolean, counting?: Counting): ResultZone {
   const types = printedTypes(mm);
   const buddyinfo = [...zone.nr_free];
-  const { map, blocks } = mapOf(mm, zone);
+  let walked: ReturnType<typeof mapOf> | undefined;
+  const blockMap = () => {
+    walked ??= mapOf(mm, zone);
+    return walked;
+  };
+  let spb: ResultZone['superpageblocks'] | undefined;
   const [min, low, high, promo] = [WMARK_MIN, WMARK_LOW, WMARK_HIGH, WMARK_PROMO].map(
     (mark) => zone.watermark[mark]!,
   );
@@ -49,29 +66,46 @@ function resultZone(mm: PageAllocator, zone: Zone, unknownCounts: boolean): Resu
     free_pages: zone.folded_free_pages,
     cma_pages: 0,
     buddyinfo,
-    pagetype: types.map((type) =>
-      Array.from({ length: NR_PAGE_ORDERS }, (_, order) => zone.listLength[order * MIGRATE_TYPES + type]!),
-    ),
-    pageblocks: types.map((type) => blocks[type]!),
+    get pagetype() {
+      return types.map((type) =>
+        Array.from({ length: NR_PAGE_ORDERS }, (_, order) => zone.listLength[order * MIGRATE_TYPES + type]!),
+      );
+    },
+    get pageblocks() {
+      return types.map((type) => blockMap().blocks[type]!);
+    },
     watermarks: { min: min!, low: low!, high: high!, promo: promo!, boost: zone.watermark_boost },
     lowmem_reserve: [...zone.lowmem_reserve],
     reserved_highatomic_pages: zone.nr_reserved_highatomic,
     free_highatomic_pages: zone.nr_free_highatomic,
     stat_threshold: zone.stat_threshold,
-    pcp: zone.pcps.map((pcp, cpu) => ({
-      cpu,
-      count: pcp.count,
-      high: pcp.high,
-      high_min: pcp.high_min,
-      high_max: pcp.high_max,
-      batch: pcp.batch,
-    })),
-    extfrag_index: extfragIndexes(buddyinfo),
-    unusable_index: unusableIndexes(buddyinfo),
-    counters: Object.fromEntries(zoneCounters(mm, zone)),
-    superpageblocks: resultZoneSpb(mm, zone, unknownCounts),
+    get pcp() {
+      return zone.pcps.map(({ count, high, high_min, high_max, batch }, cpu) => ({
+        cpu,
+        count,
+        high,
+        high_min,
+        high_max,
+        batch,
+      }));
+    },
+    get extfrag_index() {
+      return extfragIndexes(buddyinfo);
+    },
+    get unusable_index() {
+      return unusableIndexes(buddyinfo);
+    },
+    get counters() {
+      return Object.fromEntries(zoneCounters(mm, zone));
+    },
+    get superpageblocks() {
+      spb ??= resultZoneSpb(mm, zone, unknownCounts, counting);
+      return spb;
+    },
     map_first_pfn: (zone.start_pfn >>> PAGEBLOCK_ORDER) << PAGEBLOCK_ORDER,
-    map,
+    get map() {
+      return blockMap().map;
+    },
   };
 }
 

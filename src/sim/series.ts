@@ -1,5 +1,6 @@
 /** Samples of a run at equal distances of the trace's time. */
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
+import type { StateIo } from '../mm/state-io.js';
 import { ZONE_NAMES } from '../mm/types.js';
 import { vmstatCounters } from '../mm/vmstat.js';
 import { extfragIndexes, unusableIndexes } from '../report/fragmentation-index.js';
@@ -10,7 +11,7 @@ import { spbCounts } from './result-spb.js';
 const MAX_SAMPLES = 100_000;
 
 export class Series {
-  readonly samples: ResultSample[] = [];
+  #samples: ResultSample[] = [];
   /** time of the next sample; never without an interval */
   due_ns: number;
   #previous: Map<string, number>;
@@ -26,10 +27,20 @@ export class Series {
     this.#previous = new Map(vmstatCounters(mm));
   }
 
+  get samples(): ResultSample[] {
+    return this.#samples;
+  }
+
+  serialize(io: StateIo): void {
+    this.due_ns = io.number('due_ns', this.due_ns);
+    this.#previous = io.table('previous', this.#previous);
+    this.#samples = io.plain('samples', this.#samples);
+  }
+
   /** Takes the samples that are due before an event at `ts`. @returns false where the series ends because it is full */
   advance(ts: number): boolean {
     while (this.due_ns <= ts) {
-      if (this.samples.length === MAX_SAMPLES) {
+      if (this.#samples.length === MAX_SAMPLES) {
         this.due_ns = Number.POSITIVE_INFINITY;
         return false;
       }
@@ -47,7 +58,7 @@ export class Series {
       if (change !== 0) vmstat[name] = change;
     }
     this.#previous = now;
-    this.samples.push({
+    this.#samples.push({
       ts_ns,
       zones: this.mm.zones.map((zone) => {
         const chunks = [...zone.nr_free];

@@ -1,4 +1,5 @@
 /** Counts of what a replay did, by operation, context, order, migratetype and outcome, in flat arrays. */
+import type { StateIo } from '../mm/state-io.js';
 import { MIGRATETYPE_NAMES, NR_PAGE_ORDERS } from '../mm/types.js';
 import type { ResultAllocationCount, ResultEventCount } from '../report/run-result.js';
 import { CTX_NAMES, OP_NAMES } from '../trace/event-batch.js';
@@ -25,6 +26,11 @@ export class Tallies {
   clear(): void {
     this.#events.fill(0);
     this.#allocations.fill(0);
+  }
+
+  serialize(io: StateIo): void {
+    io.array('events', this.#events);
+    io.array('allocations', this.#allocations);
   }
 
   eventRows(): ResultEventCount[] {

@@ -1,4 +1,5 @@
 /** The part of a trace between --from and --to, both counted from its first event. */
+import type { StateIo } from '../mm/state-io.js';
 import type { EventBatch } from '../trace/event-batch.js';
 
 export class TimeWindow {
@@ -16,11 +17,16 @@ export class TimeWindow {
     if (this.to_ns !== undefined) this.#to = start_ns + this.to_ns;
   }
 
-  /** Events of a batch inside the window: those before `from` are too early, from `to` on too late. */
-  slice(batch: EventBatch): { from: number; to: number } {
-    let from = 0;
-    while (from < batch.length && batch.ts[from]! < this.#from) from++;
-    let to = batch.length;
+  serialize(io: StateIo): void {
+    this.#from = io.number('from', this.#from);
+    this.#to = io.number('to', this.#to);
+  }
+
+  /** Of the rows `first` to `end` those inside the window: what is before `from` is too early, from `to` on too late. */
+  slice(batch: EventBatch, first = 0, end = batch.length): { from: number; to: number } {
+    let from = first;
+    while (from < end && batch.ts[from]! < this.#from) from++;
+    let to = end;
     while (to > from && batch.ts[to - 1]! >= this.#to) to--;
     return { from, to };
   }

@@ -17,7 +17,7 @@ import {
   type TraceKernel,
   type TraceReport,
 } from './source.js';
-import { createTraceStrings } from './string-table.js';
+import { createTraceStrings, type StringDelta, type TraceStrings } from './string-table.js';
 
 export type Join = 'time' | 'append';
 
@@ -29,6 +29,8 @@ export interface TraceSetRequest {
   readonly open?: OpenOptions | undefined;
   readonly selection?: EventSelection | undefined;
   readonly anonymise?: boolean | undefined;
+  /** strings that are known before, in this order: those of traces that were read earlier */
+  readonly known?: Readonly<Partial<Record<keyof TraceStrings, StringDelta>>> | undefined;
 }
 
 /** What is known of one input when its events have ended; plain data. */
@@ -92,6 +94,8 @@ export class Forgiving implements EventSource {
  */
 export async function openTraceSet(request: TraceSetRequest): Promise<TraceSet> {
   const strings = request.open?.strings ?? createTraceStrings(request.open?.limits, request.inputs[0]);
+  for (const [table, delta] of Object.entries(request.known ?? {}))
+    strings[table as keyof TraceStrings].append(delta);
   const options: OpenOptions = { ...request.open, strings };
   const traces: OpenedTrace[] = [];
   for (const input of request.inputs) traces.push(await openTrace(input, options));

@@ -362,7 +362,9 @@ describe('a mebibyte', () => {
     const refused = await runIn(directory, 'diff spb-v2 long.yaml trace.csv');
     expect(refused).toMatchObject({ code: 3, stdout: '' });
     expect(refused.stderr.length).toBeLessThan(1000);
-    const budgets = Array.from({ length: 2 }, () => `  - {budget: nr_free_pages <= 7, why: ${name}}\n`).join('');
+    const budgets = Array.from({ length: 2 }, () => `  - {budget: nr_free_pages <= 7, why: ${name}}\n`).join(
+      '',
+    );
     const traces = `[{trace: trace.csv, name: ${name}}]`;
     await writeFile(
       join(directory, 'budget.yaml'),

@@ -1,7 +1,6 @@
 /** `spbsim run`: options to a request, the result to texts and an exit code. */
 import type { RunResult } from '../../report/run-result.js';
 import { printable } from '../../report/sanitize.js';
-import type { RunRequest } from '../../sim/run-trace.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions } from '../input-options.js';
 import { guardInterrupt } from '../interrupt.js';
@@ -10,12 +9,11 @@ import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
 import { ProgressLine } from '../progress.js';
 import type { ReadAhead } from '../read-ahead.js';
+import type { IsGiven, StateChoice, StateOptions } from '../state-options.js';
+import { chooseTimes, type TimeOptions } from '../time-options.js';
 
-export interface RunOptions extends InputOptions, MachineOptions {
+export interface RunOptions extends InputOptions, MachineOptions, TimeOptions, StateOptions {
   readonly mode: 'free' | 'pinned';
-  readonly from?: string;
-  readonly to?: string;
-  readonly series?: string;
   readonly json?: true;
   readonly proc?: true;
   readonly map?: true;
@@ -26,34 +24,15 @@ export interface RunOptions extends InputOptions, MachineOptions {
   readonly seed: number;
 }
 
-/** `--from`, `--to` and `--series` in ns; what is not given is left out. */
-async function chooseTimes(
-  options: RunOptions,
-): Promise<Pick<RunRequest, 'from_ns' | 'to_ns' | 'series_ns'>> {
-  const { parseDurationOption } = await import('../../config/duration.js');
-  const { UsageError } = await import('../../config/usage-error.js');
-  const from_ns = options.from === undefined ? undefined : parseDurationOption(options.from, '--from');
-  const to_ns = options.to === undefined ? undefined : parseDurationOption(options.to, '--to');
-  const series_ns =
-    options.series === undefined ? undefined : parseDurationOption(options.series, '--series');
-  if (series_ns === 0) throw new UsageError(`--series ${options.series}: expected a time above 0`);
-  if (from_ns !== undefined && to_ns !== undefined && from_ns >= to_ns) {
-    throw new UsageError(`--from ${options.from} --to ${options.to}: nothing lies between`);
-  }
-  return {
-    ...(from_ns === undefined ? {} : { from_ns }),
-    ...(to_ns === undefined ? {} : { to_ns }),
-    ...(series_ns === undefined ? {} : { series_ns }),
-  };
-}
-
 /** `spbsim run`: replays traces and prints what the policy made of memory. */
 export async function runCommand(
   inputs: readonly string[],
   options: RunOptions,
   ahead: ReadAhead,
+  isGiven: IsGiven = () => true,
 ): Promise<void> {
   await checkInputs(inputs);
+  const state = await stateOf(inputs, options, ahead, isGiven);
   const { resolvePolicy } = await import('../../config/resolve-policy.js');
   const policy = await resolvePolicy(options.policy, options.set);
   const machine = await chooseMachine(options);
@@ -73,6 +52,7 @@ export async function runCommand(
     ...ahead,
     max_machine_pages: await machineLimit(options.maxMachine),
     seed: options.seed,
+    ...state?.request,
     onProgress: (done) => progress.update(done),
     signal: interrupt.signal,
   }).finally(() => {
@@ -80,6 +60,7 @@ export async function runCommand(
     interrupt.release();
   });
   tellCutInputs(result);
+  state?.tell();
 
   if (options.json) {
     const { renderResultJson } = await import('../../report/result-json.js');
@@ -100,7 +81,7 @@ export async function runCommand(
     await print(`\n${renderSpbMap(result, style)}`);
     await print(`\n${renderPageblockMap(result, style)}`);
   }
-  if (options.series !== undefined) {
+  if (options.series !== undefined || state?.request.series_ns !== undefined) {
     const { renderSeries } = await import('../../report/series-text.js');
     await print(`\n${renderSeries(result, style)}`);
   }
@@ -116,6 +97,19 @@ export async function runCommand(
     const { renderProc } = await import('../../report/proc-text.js');
     await print(`\n${renderProc(result)}`);
   }
+}
+
+/** What options about saved runs ask for; undefined without any. */
+async function stateOf(
+  inputs: readonly string[],
+  options: RunOptions,
+  { open }: ReadAhead,
+  isGiven: IsGiven,
+): Promise<StateChoice | undefined> {
+  const { saveState, saveAt, loadState } = options;
+  if (saveState === undefined && saveAt === undefined && loadState === undefined) return undefined;
+  const { chooseState } = await import('../state-options.js');
+  return chooseState(inputs, options, open, isGiven);
 }
 
 /** What was read counts, but the exit code says that it was not all. */

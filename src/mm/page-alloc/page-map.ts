@@ -7,6 +7,7 @@
  * the nodes in the same arrays.
  */
 import { InvariantError } from '../invariant.js';
+import { arrays, type StateIo } from '../state-io.js';
 import { Migratetype, PAGEBLOCK_ORDER } from '../types.js';
 
 /** High half of a page state; the low half is the order. */
@@ -74,6 +75,11 @@ export class PageMap {
       this.next[head] = head;
       this.prev[head] = head;
     }
+  }
+
+  serialize(io: StateIo): void {
+    arrays<PageMap>(io, this, ['next', 'prev', 'state']);
+    arrays<PageMap>(io, this, ['blockType', 'blockZone', 'blockMovable', 'blockBits', 'blockOwner']);
   }
 
   /** List node of a chunk or allocation. */

@@ -2,6 +2,7 @@
  * The per-CPU page lists of one zone and one CPU, with the state that sizes their refills and drains.
  * model: page-allocator 1 (lists), 3.2, 3.3, 3.3a
  */
+import { numbers, type StateIo } from '../state-io.js';
 import { MIGRATE_PCPTYPES, Migratetype, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER } from '../types.js';
 import { PfnDeque } from './pfn-deque.js';
 
@@ -34,6 +35,24 @@ export class PerCpuPages {
   readonly owned_blocks: readonly number[][] = Array.from({ length: MIGRATE_PCPTYPES }, () => []);
   /** NR_FREE_PAGES changes of this CPU that are not yet in the zone's counter */
   nr_free_diff = 0;
+
+  serialize(io: StateIo): void {
+    for (const list of this.lists) io.part('list', list);
+    numbers<PerCpuPages>(io, this, [
+      'count',
+      'high',
+      'high_min',
+      'high_max',
+      'batch',
+      'free_factor',
+      'alloc_factor',
+    ]);
+    numbers<PerCpuPages>(io, this, ['free_count', 'flags', 'expire', 'nr_free_diff']);
+    for (const blocks of this.owned_blocks) {
+      const owned = io.list('owned_blocks', blocks);
+      if (io.isLoading) blocks.splice(0, blocks.length, ...owned);
+    }
+  }
 }
 
 /** True for orders that go through the per-CPU lists. */

@@ -4,6 +4,8 @@
  * Per-CPU lists are pushed and popped at the head, refilled and drained at the tail, so a ring serves them with one
  * cache line where linked pages would cost two misses.
  */
+import type { StateIo } from '../state-io.js';
+
 export class PfnDeque {
   length = 0;
   #ring = new Int32Array(16);
@@ -66,6 +68,14 @@ export class PfnDeque {
 
   toArray(): number[] {
     return Array.from({ length: this.length }, (_, index) => this.at(index));
+  }
+
+  /** Where in the ring the queue begins is nothing that matters. */
+  serialize(io: StateIo): void {
+    const pfns = io.list('pfns', io.isLoading ? [] : this.toArray());
+    if (!io.isLoading) return;
+    this.clear();
+    for (const pfn of pfns) this.pushTail(pfn);
   }
 
   #grow(): void {

@@ -8,6 +8,7 @@
  */
 import type { ZoneSpec } from '../machine-spec.js';
 import type { Superpageblocks } from '../spb/superpageblocks.js';
+import { arrays, flags, numbers, type StateIo } from '../state-io.js';
 import { MAX_NR_ZONES, MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, type ZoneIndex } from '../types.js';
 import { PageKind, type PageMap } from './page-map.js';
 import { PerCpuPages } from './per-cpu-pages.js';
@@ -80,6 +81,27 @@ export class Zone {
     this.managed_pages = spec.managed_pages;
     this.headBase = pages.headBase + number * HEADS_PER_ZONE;
     this.pcps = Array.from({ length: nr_cpus }, () => new PerCpuPages());
+  }
+
+  /** All but its superpageblocks, which are made anew where their number has changed. */
+  serialize(io: StateIo): void {
+    numbers<Zone>(io, this, [
+      'start_pfn',
+      'spanned_pages',
+      'present_pages',
+      'managed_pages',
+      'nofragment_flag',
+    ]);
+    flags<Zone>(io, this, ['straddled']);
+    numbers<Zone>(io, this, ['watermark_boost', 'flags', 'nr_free_pages', 'stat_threshold', 'pgalloc']);
+    numbers<Zone>(io, this, [
+      'nr_reserved_highatomic',
+      'nr_free_highatomic',
+      'nr_free_cma',
+      'nr_isolated_blocks',
+    ]);
+    arrays<Zone>(io, this, ['watermark', 'lowmem_reserve', 'nr_free', 'listLength', 'listMask']);
+    for (const pcp of this.pcps) io.part('pcp', pcp);
   }
 
   /** Pages that a watermark test may have to leave out of its count, at most. */

@@ -4,6 +4,7 @@
  * model: page-allocator 5
  */
 import type { Zone } from '../page-alloc/zone.js';
+import { flags, numbers, type StateIo } from '../state-io.js';
 import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 
 const MAX_DEFER_SHIFT = 6;
@@ -26,6 +27,13 @@ export class ZoneCompaction {
     this.migrate_pfn = [zone.start_pfn, zone.start_pfn];
     this.free_pfn = lastBlock(zone);
   }
+
+  serialize(io: StateIo): void {
+    this.migrate_pfn[0] = io.number('migrate_pfn_async', this.migrate_pfn[0]);
+    this.migrate_pfn[1] = io.number('migrate_pfn_sync', this.migrate_pfn[1]);
+    numbers<ZoneCompaction>(io, this, ['free_pfn', 'considered', 'defer_shift', 'order_failed']);
+    flags<ZoneCompaction>(io, this, ['blockskip_flush']);
+  }
 }
 
 /** First page of the last pageblock of a zone. */
@@ -40,6 +48,11 @@ export class CompactionState {
   constructor(zones: readonly Zone[], nr_pageblocks: number) {
     this.zones = zones.map((zone) => new ZoneCompaction(zone));
     this.#skip = new Uint8Array(nr_pageblocks);
+  }
+
+  serialize(io: StateIo): void {
+    for (const zone of this.zones) io.part('zone', zone);
+    io.array('skip', this.#skip);
   }
 
   of(zone: Zone): ZoneCompaction {

@@ -22,6 +22,7 @@ import { InvariantError } from '../invariant.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import { PageKind, type PageMap } from '../page-alloc/page-map.js';
 import { HEADS_PER_ZONE, type Zone } from '../page-alloc/zone.js';
+import type { StateIo } from '../state-io.js';
 import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import { PageAges } from './page-ages.js';
 
@@ -56,6 +57,12 @@ export class LruLists {
     this.#linked = new Uint8Array(Math.ceil(mm.pages.headBase / 8));
     this.#anon = new Uint8Array(this.#linked.length);
     this.#fixedKind = fixedKind(mm);
+  }
+
+  serialize(io: StateIo): void {
+    io.array('size', this.#size);
+    io.array('linked', this.#linked);
+    io.array('anon', this.#anon);
   }
 
   pagesOf(zone: Zone, kind: number): number {

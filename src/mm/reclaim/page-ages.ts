@@ -6,6 +6,7 @@
  * model: gfp C12
  */
 import type { PageMap } from '../page-alloc/page-map.js';
+import type { StateIo } from '../state-io.js';
 
 /** Ages are 31 bits beside the kind; when they run out the lists must be built. */
 const LAST_AGE = 0x7fff_fffe;
@@ -17,6 +18,11 @@ export class PageAges {
 
   constructor(pages: PageMap) {
     this.#ages = new Uint32Array(pages.headBase);
+  }
+
+  serialize(io: StateIo): void {
+    this.#clock = io.number('clock', this.#clock);
+    io.array('ages', this.#ages);
   }
 
   get exhausted(): boolean {

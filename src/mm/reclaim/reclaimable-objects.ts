@@ -12,6 +12,7 @@
 import { freePages } from '../page-alloc/free-owned.js';
 import type { PageAllocator, Shrinkers } from '../page-alloc/page-allocator.js';
 import type { PageMap } from '../page-alloc/page-map.js';
+import { numbers, type StateIo } from '../state-io.js';
 import { kernelThreadCpu } from './kswapd.js';
 
 export class ReclaimableObjects implements Shrinkers {
@@ -38,6 +39,14 @@ export class ReclaimableObjects implements Shrinkers {
     this.#nr_pages = new Float64Array(mm.nodes.length);
     this.#gone = new Float64Array(mm.nodes.length);
     this.#deferred = new Float64Array(mm.nodes.length);
+  }
+
+  serialize(io: StateIo): void {
+    numbers<ReclaimableObjects>(io, this, ['scanned_objects', 'freed_pages']);
+    io.array('linked', this.#linked);
+    io.array('nr_pages', this.#nr_pages);
+    io.array('gone', this.#gone);
+    io.array('deferred', this.#deferred);
   }
 
   /** Slab pages of a node that could be freed. */

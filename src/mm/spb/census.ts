@@ -16,7 +16,7 @@ import { isBuddy, isPcp, PageKind, STRADDLED } from '../page-alloc/page-map.js';
 import { boostedMark } from '../page-alloc/watermark.js';
 import { WMARK_MIN, type Zone } from '../page-alloc/zone.js';
 import { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
-import { lruPages } from '../vmstat.js';
+import { type CountLru, lruPages } from '../vmstat.js';
 import { SUPERPAGEBLOCK_NR_PAGES, SUPERPAGEBLOCK_ORDER } from './spb-types.js';
 
 export interface RangeCensus {
@@ -49,9 +49,32 @@ export interface ZoneCensus {
   readonly gigantic_after_reclaim: number;
 }
 
+/** Pages of a zone in one pageblock, by what they are. */
+export interface BlockCount {
+  readonly size: number;
+  free: number;
+  movable: number;
+  nonmovable: number;
+  /** in use, nothing else known */
+  unknown: number;
+}
+
+/** How pages are counted. Whoever takes one census after another may know of most blocks what is in them. */
+export interface Counting {
+  readonly block: (mm: PageAllocator, zone: Zone, block: number) => Readonly<BlockCount>;
+  readonly lru: CountLru;
+}
+
+const ONE_BY_ONE: Counting = { block: countBlock, lru: lruPages };
+
 /** @param unknownCounts pages in use of which nothing is known are somebody's, as in a recorded start state */
-export function takeCensus(mm: PageAllocator, zone: Zone, unknownCounts: boolean): ZoneCensus {
-  const ranges = presentRanges(mm, zone, unknownCounts);
+export function takeCensus(
+  mm: PageAllocator,
+  zone: Zone,
+  unknownCounts: boolean,
+  counting = ONE_BY_ONE,
+): ZoneCensus {
+  const ranges = presentRanges(mm, zone, unknownCounts, counting.block);
   const nonmovable_pages = ranges.reduce((sum, range) => sum + (range.held ? 0 : range.nonmovable_pages), 0);
   const whole = ranges.filter((range) => isObtainable(range)).sort((a, b) => b.free_pages - a.free_pages);
   const free = ranges.reduce((sum, range) => sum + (range.held ? 0 : range.free_pages), 0);
@@ -62,7 +85,7 @@ export function takeCensus(mm: PageAllocator, zone: Zone, unknownCounts: boolean
     floor: Math.ceil(nonmovable_pages / SUPERPAGEBLOCK_NR_PAGES),
     gigantic_now: whole.filter(({ free_pages }) => free_pages === SUPERPAGEBLOCK_NR_PAGES).length,
     gigantic_after_migration: packable(whole, spare),
-    gigantic_after_reclaim: packable(whole, spare + reclaimablePages(mm, zone)),
+    gigantic_after_reclaim: packable(whole, spare + reclaimablePages(mm, zone, counting.lru)),
   };
 }
 
@@ -72,10 +95,15 @@ export function stateOf(range: RangeCensus): RangeState {
   return range.movable_pages + range.unknown_pages > 0 ? 'clean' : 'empty';
 }
 
-function presentRanges(mm: PageAllocator, zone: Zone, unknownCounts: boolean): RangeCensus[] {
+function presentRanges(
+  mm: PageAllocator,
+  zone: Zone,
+  unknownCounts: boolean,
+  count: Counting['block'],
+): RangeCensus[] {
   const ranges: RangeCensus[] = [];
   for (let gib = zone.start_pfn >>> SUPERPAGEBLOCK_ORDER; gib << SUPERPAGEBLOCK_ORDER < zone.end_pfn; gib++)
-    ranges.push(countRange(mm, zone, gib, unknownCounts));
+    ranges.push(countRange(mm, zone, gib, unknownCounts, count));
   return ranges.filter(({ present_pages }) => present_pages > 0);
 }
 
@@ -103,14 +131,20 @@ function packable(byFree: readonly RangeCensus[], spare_pages: number): number {
 }
 
 /** Pages that reclaim could free under the policy. */
-function reclaimablePages(mm: PageAllocator, zone: Zone): number {
+function reclaimablePages(mm: PageAllocator, zone: Zone, countLru: CountLru): number {
   const { policy } = mm;
-  const [anon, file] = lruPages(mm, zone);
+  const [anon, file] = countLru(mm, zone);
   const pages = file + (policy['reclaim.swap'] ? anon : 0);
   return Math.floor((pages * policy['reclaim.reclaimable_percent']) / 100);
 }
 
-function countRange(mm: PageAllocator, zone: Zone, gib: number, unknownCounts: boolean): RangeCensus {
+function countRange(
+  mm: PageAllocator,
+  zone: Zone,
+  gib: number,
+  unknownCounts: boolean,
+  count: Counting['block'],
+): RangeCensus {
   const { blockZone } = mm.pages;
   const start = Math.max(gib << SUPERPAGEBLOCK_ORDER, zone.start_pfn);
   const end = Math.min((gib + 1) << SUPERPAGEBLOCK_ORDER, zone.end_pfn);
@@ -128,34 +162,25 @@ function countRange(mm: PageAllocator, zone: Zone, gib: number, unknownCounts: b
   };
   for (let block = start >>> PAGEBLOCK_ORDER; block < Math.ceil(end / PAGEBLOCK_PAGES); block++)
     if (blockZone[block] === zone.number || blockZone[block] === STRADDLED)
-      countBlock(mm, zone, block, range, unknownCounts);
+      addBlock(range, count(mm, zone, block), unknownCounts ? mm.pages.blockMovable[block]! : -1);
   return range;
 }
 
-function countBlock(
-  mm: PageAllocator,
-  zone: Zone,
-  block: number,
-  range: RangeCensus,
-  unknownCounts: boolean,
-): void {
-  const { state, blockBase, blockMovable } = mm.pages;
+/** What is in a block, page by page. */
+export function countBlock(mm: PageAllocator, zone: Zone, block: number): BlockCount {
+  const { state, blockBase } = mm.pages;
   const from = Math.max(block << PAGEBLOCK_ORDER, zone.start_pfn);
   const to = Math.min((block + 1) << PAGEBLOCK_ORDER, zone.end_pfn);
-  const size = to - from;
-  let free = 0;
-  let movable = 0;
-  let nonmovable = 0;
-  let unknown = 0;
+  const count: BlockCount = { size: to - from, free: 0, movable: 0, nonmovable: 0, unknown: 0 };
   const add = (value: number, pages: number) => {
-    if (value === 0) unknown += pages;
-    else if (isBuddy(value) || isPcp(value) || value >> 4 === PageKind.parked) free += pages;
-    else if (value >> 4 === PageKind.lru) movable += pages;
-    else nonmovable += pages;
+    if (value === 0) count.unknown += pages;
+    else if (isBuddy(value) || isPcp(value) || value >> 4 === PageKind.parked) count.free += pages;
+    else if (value >> 4 === PageKind.lru) count.movable += pages;
+    else count.nonmovable += pages;
   };
   const pair = state[blockBase + (block & ~1)]!;
   const large = state[blockBase + block]! || ((pair & 15) > PAGEBLOCK_ORDER ? pair : 0);
-  if (large !== 0) add(large, size);
+  if (large !== 0) add(large, count.size);
   else
     for (let pfn = from; pfn < to; ) {
       const value = state[pfn]!;
@@ -163,11 +188,17 @@ function countBlock(
       add(value, pages);
       pfn += pages;
     }
-  if (unknownCounts && unknown > 0) {
-    const known = movable;
-    movable += Math.min(unknown, Math.max(0, blockMovable[block]! - known));
-    unknown -= movable - known;
-    nonmovable += unknown;
+  return count;
+}
+
+/** @param known movable pages that the block is known to have where unknown pages are somebody's, else -1 */
+function addBlock(range: RangeCensus, count: Readonly<BlockCount>, known: number): void {
+  const { size, free } = count;
+  let { movable, nonmovable, unknown } = count;
+  if (known >= 0 && unknown > 0) {
+    const more = Math.min(unknown, Math.max(0, known - movable));
+    movable += more;
+    nonmovable += unknown - more;
     unknown = 0;
   }
   range.present_pages += size;

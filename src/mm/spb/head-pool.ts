@@ -3,6 +3,7 @@
  *
  * A machine that grows needs more of them later, so the area is laid out for all the memory that the machine can have.
  */
+import type { StateIo } from '../state-io.js';
 import { SPB_LISTS } from './spb-types.js';
 
 export class HeadPool {
@@ -14,6 +15,10 @@ export class HeadPool {
   constructor(first: number, capacity: number) {
     this.#first = first;
     this.#capacity = capacity;
+  }
+
+  serialize(io: StateIo): void {
+    this.#used = io.whole('used', this.#used, 0, this.#capacity);
   }
 
   /** First sentinel of one superpageblock's lists, or -1 when there are no more. */

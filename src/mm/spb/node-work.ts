@@ -10,6 +10,7 @@
  */
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import type { Zone } from '../page-alloc/zone.js';
+import { numbers, type StateIo } from '../state-io.js';
 import { PAGEBLOCK_ORDER } from '../types.js';
 import type { SpbStats } from './spb-stats.js';
 import type { SpbSystem } from './spb-system.js';
@@ -34,6 +35,10 @@ export interface WorkRunners {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
+
+/** An item among the numbers of a saved state: the number of its kind, that of its zone or -1, and the others. */
+const WORK_KINDS: readonly WorkKind[] = ['evacuate', 'defrag', 'slab_shrink'];
+const ITEM_NUMBERS = 6;
 
 /** A workqueue with max_active 1. */
 interface Worker {
@@ -70,6 +75,45 @@ export class SpbNodeWork {
       defrag: isShared ? shared : newWorker(),
       slab_shrink: isShared ? shared : newWorker(),
     };
+  }
+
+  serialize(io: StateIo): void {
+    numbers<SpbNodeWork>(io, this, ['due_ns', 'free_descriptors']);
+    this.#raised = this.#serializeItems(io, 'raised', this.#raised);
+    this.#irq_ns = io.number('irq_ns', this.#irq_ns);
+    this.#shrinkRaised = io.flag('shrink_raised', this.#shrinkRaised);
+    this.#shrinkPending = io.flag('shrink_pending', this.#shrinkPending);
+    this.#shrinkRunning = io.flag('shrink_running', this.#shrinkRunning);
+    for (const worker of new Set(Object.values(this.#workers))) {
+      const items = this.#serializeItems(io, 'items', worker.items);
+      worker.items.splice(0, worker.items.length, ...items);
+      worker.due_ns = io.number('worker_due_ns', worker.due_ns);
+      const running = worker.running === null ? [] : [worker.running];
+      worker.running = this.#serializeItems(io, 'running', running)[0] ?? null;
+    }
+  }
+
+  #serializeItems(io: StateIo, name: string, items: WorkItem[]): WorkItem[] {
+    const numbersOf = ({ kind, zone, spb, order, migratetype, queued_ns }: WorkItem) => [
+      WORK_KINDS.indexOf(kind),
+      zone?.number ?? -1,
+      spb,
+      order,
+      migratetype,
+      queued_ns,
+    ];
+    const saved = io.list(name, items.flatMap(numbersOf));
+    if (!io.isLoading) return items;
+    const loaded: WorkItem[] = [];
+    for (let at = 0; at < saved.length; at += ITEM_NUMBERS) {
+      const [kindNumber, zoneNumber, spb, order, migratetype, queued_ns] = saved.slice(at, at + ITEM_NUMBERS);
+      const kind = WORK_KINDS[kindNumber!];
+      const zone = this.mm.zones[zoneNumber!] ?? null;
+      if (kind === undefined || queued_ns === undefined || (zone === null) !== (kind === 'slab_shrink'))
+        return io.refuse(`${name} holds no work item`);
+      loaded.push({ kind, zone, spb: spb!, order: order!, migratetype: migratetype!, queued_ns });
+    }
+    return loaded;
   }
 
   /** Items that wait or run. */

@@ -5,6 +5,7 @@
 import type { NodeState, PageAllocator } from '../page-alloc/page-allocator.js';
 import { isBuddy, isPcp, PageKind } from '../page-alloc/page-map.js';
 import type { Zone } from '../page-alloc/zone.js';
+import type { StateIo } from '../state-io.js';
 import {
   MIGRATE_TYPES,
   Migratetype,
@@ -77,12 +78,18 @@ function takeHeads(mm: PageAllocator, zone: Zone, nr: number): Int32Array | null
 }
 
 function attach(mm: PageAllocator, zone: Zone, base: number, heads: Int32Array): Superpageblocks {
-  const spbs = new Superpageblocks(mm.pages, mm.spb!.rules, base, heads);
+  const spbs = newSuperpageblocks(mm, zone, base, heads);
   spbs.grouping = mm.grouping;
-  spbs.tracer = mm.spb!.tracer;
-  spbs.onListChange = (spb) => offerToDefrag(mm, zone, spb);
   moveChunks(zone, spbs);
   zone.spb = spbs;
+  return spbs;
+}
+
+/** An array that is tied to its zone's background, and holds nothing yet. */
+function newSuperpageblocks(mm: PageAllocator, zone: Zone, base: number, heads: Int32Array): Superpageblocks {
+  const spbs = new Superpageblocks(mm.pages, mm.spb!.rules, base, heads);
+  spbs.tracer = mm.spb!.tracer;
+  spbs.onListChange = (spb) => offerToDefrag(mm, zone, spb);
   return spbs;
 }
 
@@ -274,5 +281,30 @@ export function initPgdatSpbState(mm: PageAllocator, node: NodeState): void {
   if (system === null || system.nodes[node.node] !== null) return;
   // Without compaction nothing of this is compiled in.
   if (mm.policy['spb.wq_fails'] || !mm.policy['compaction.enabled']) return;
-  system.nodes[node.node] = new SpbNodeWork(mm, node.node, system, RUNNERS);
+  system.nodes[node.node] = newNodeWork(mm, node.node);
+}
+
+function newNodeWork(mm: PageAllocator, node: number): SpbNodeWork {
+  return new SpbNodeWork(mm, node, mm.spb!, RUNNERS);
+}
+
+/** The superpageblocks of all zones and the background of all nodes: made anew where hotplug has changed them. */
+export function serializeSpb(mm: PageAllocator, io: StateIo): void {
+  const system = mm.spb;
+  if (system === null) return;
+  io.part('spb', system);
+  for (const zone of mm.zones) serializeZoneSpb(mm, zone, io);
+  for (const { node } of mm.nodes)
+    system.nodes[node] = io.optional('node_work', system.nodes[node]!, () => newNodeWork(mm, node));
+}
+
+function serializeZoneSpb(mm: PageAllocator, zone: Zone, io: StateIo): void {
+  const old = zone.spb;
+  const most = nrSuperpageblocks(0, mm.pages.end_pfn);
+  const nr = io.whole('nr_superpageblocks', old?.nr_superpageblocks ?? 0, 0, most);
+  const base = io.whole('base', old?.base ?? 0, 0, most);
+  const isSame = old !== null && old.nr_superpageblocks === nr && old.base === base;
+  if (io.isLoading && !isSame)
+    zone.spb = nr === 0 ? null : newSuperpageblocks(mm, zone, base, new Int32Array(nr + 1));
+  if (zone.spb !== null) io.part('superpageblocks', zone.spb);
 }

@@ -15,6 +15,7 @@
  * however many superpageblocks there are.
  * model: spb 7
  */
+import { numbers, type StateIo } from '../state-io.js';
 import { MIGRATE_TYPES } from '../types.js';
 import { NR_PLACES, SPB_LISTS } from './spb-types.js';
 
@@ -54,6 +55,17 @@ export class SlotBitmaps {
     this.#spbOf = new Int32Array(slots).fill(NONE);
     this.#slotOf = new Int32Array(nr_superpageblocks).fill(NONE);
     this.#placeOf = new Int32Array(nr_superpageblocks).fill(NONE);
+  }
+
+  serialize(io: StateIo): void {
+    numbers<SlotBitmaps>(io, this, ['flips', 'probes']);
+    for (const level of this.#levels) io.array('level', level);
+    io.array('members', this.#members);
+    io.array('orders', this.#orders);
+    io.array('spb_of', this.#spbOf);
+    io.array('slot_of', this.#slotOf);
+    io.array('place_of', this.#placeOf);
+    this.#nextSlot = io.whole('next_slot', this.#nextSlot, 0, this.nr_slots);
   }
 
   get isFull(): boolean {

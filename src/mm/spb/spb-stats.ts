@@ -3,6 +3,7 @@
  * searches cost. The three counters that the series adds to /proc/vmstat are among them.
  * model: spb 3.3, 3.4, 6.1, 7
  */
+import { counters, type StateIo } from '../state-io.js';
 import { MIGRATE_TYPES, NR_PAGE_ORDERS } from '../types.js';
 import { OUTCOME_NAMES, REFUSAL_NAMES, RELAX_NAMES } from './spb-types.js';
 
@@ -86,6 +87,11 @@ export class SpbStats {
   thp_contig_allocated = 0;
 
   readonly work = { evacuate: newWorkTimes(), defrag: newWorkTimes(), slab_shrink: newWorkTimes() };
+
+  serialize(io: StateIo): void {
+    counters(io, this);
+    for (const times of Object.values(this.work)) counters(io, times);
+  }
 
   countOutcome(outcome: number, order: number, migratetype: number): void {
     this.outcomes[(outcome * NR_PAGE_ORDERS + order) * MIGRATE_TYPES + migratetype]!++;

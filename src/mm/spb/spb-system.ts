@@ -3,9 +3,10 @@
  * model: spb 2, 4
  */
 import type { Zone } from '../page-alloc/zone.js';
+import { flags, numbers, type StateIo } from '../state-io.js';
 import type { HeadPool } from './head-pool.js';
 import type { SpbNodeWork } from './node-work.js';
-import type { Pass } from './pass-table.js';
+import { PASSES, type Pass } from './pass-table.js';
 import type { SpbRules } from './spb-rules.js';
 import { SpbStats } from './spb-stats.js';
 import type { SpbTracer } from './spb-tracer.js';
@@ -39,6 +40,16 @@ export class SpbSystem {
     nr_nodes: number,
   ) {
     this.nodes = new Array<SpbNodeWork | null>(nr_nodes).fill(null);
+  }
+
+  /** What is shared; the background of each node is made with it. No evacuation is under way between two events. */
+  serialize(io: StateIo): void {
+    io.part('stats', this.stats);
+    io.part('heads', this.heads);
+    const last = this.lastPass === null ? -1 : PASSES.indexOf(this.lastPass);
+    this.lastPass = PASSES[io.whole('last_pass', last, -1, PASSES.length - 1)] ?? null;
+    flags<SpbSystem>(io, this, ['lastMoved']);
+    numbers<SpbSystem>(io, this, ['lastVisited', 'lastProbes', 'probesBefore']);
   }
 
   /** Whether an evacuation is emptying this superpageblock right now: nothing may be moved into it. */

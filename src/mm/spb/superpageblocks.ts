@@ -10,6 +10,7 @@
  * model: spb 2
  */
 import { PageKind, type PageMap, STRADDLED } from '../page-alloc/page-map.js';
+import { counters, flags, type StateIo } from '../state-io.js';
 import { MIGRATE_PCPTYPES, MIGRATE_TYPES, Migratetype, PAGEBLOCK_ORDER } from '../types.js';
 import { SlotBitmaps } from './slot-bitmaps.js';
 import type { SpbTracer } from './spb-tracer.js';
@@ -121,6 +122,16 @@ export class Superpageblocks {
     }
     this.#below = new Uint8Array(nr);
     this.bitmaps = rules.bitmap ? new SlotBitmaps(nr) : null;
+  }
+
+  /** The place and the number of the superpageblocks are those that the object was made for. */
+  serialize(io: StateIo): void {
+    counters(io, this, ['base', 'nr_superpageblocks']);
+    flags<Superpageblocks>(io, this, ['isWhole', 'grouping']);
+    io.array('next', this.#next);
+    io.array('prev', this.#prev);
+    io.array('below', this.#below);
+    if (this.bitmaps !== null) io.part('bitmaps', this.bitmaps);
   }
 
   /** Superpageblock of a page of the zone, or -1 where none covers it. */
