@@ -49,6 +49,8 @@ const PRESETS = {
       'compaction.folios': false, // 5
       'compaction.capture_movable': false, // 3.6 step 2a
       'compaction.proactive_marks': 'fixed_10', // 5
+      'slab.order_search': 'relax_objects', // model: slub 1.5
+      'slab.kmalloc_align': 'power_of_two', // 1.3
     },
   },
   'mainline-6.18': {
@@ -73,6 +75,7 @@ const PRESETS = {
       'reclaim.boost_run_failures': false, // 10a.6
       'reclaim.failure_reset': 'balanced', // 10a.6
       'cma.compiled': true, // 10a.7
+      'slab.cpu_partial': false, // model: slub 1.6
     },
   },
   'spb-v2': {

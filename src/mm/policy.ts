@@ -7,15 +7,18 @@
 import type { KnobSpec } from './knobs/knob.js';
 import { PAGE_ALLOC_KNOBS } from './knobs/page-alloc-knobs.js';
 import { RECLAIM_KNOBS } from './knobs/reclaim-knobs.js';
+import { SLAB_KNOBS } from './knobs/slab-knobs.js';
 import { SPB_KNOBS } from './knobs/spb-knobs.js';
 
 export type { KnobSpec, KnobValue } from './knobs/knob.js';
 
 /** All knobs; the defaults are those of `mainline-6.18`. */
-export const KNOBS = { ...PAGE_ALLOC_KNOBS, ...RECLAIM_KNOBS, ...SPB_KNOBS } as const satisfies Record<
-  string,
-  KnobSpec
->;
+export const KNOBS = {
+  ...PAGE_ALLOC_KNOBS,
+  ...RECLAIM_KNOBS,
+  ...SLAB_KNOBS,
+  ...SPB_KNOBS,
+} as const satisfies Record<string, KnobSpec>;
 
 export type KnobName = keyof typeof KNOBS;
 

@@ -9,3 +9,4 @@ export type VerifyCheckpoint = VerifyResult['checkpoints'][number];
 export type VerifyRecording = NonNullable<VerifyResult['recording']>;
 export type VerifyOrderError = VerifyRecording['after_buddyinfo'][number];
 export type VerifyBursts = VerifyRecording['refill'];
+export type VerifySlab = NonNullable<VerifyResult['slab']>;

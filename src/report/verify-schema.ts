@@ -87,6 +87,23 @@ const recordingSchema = z.strictObject({
   freerun_buddyinfo: z.array(orderErrorSchema).describe('free-running replay against after/buddyinfo'),
 });
 
+const agreementSchema = z.strictObject({ compared: count, equal: count });
+
+/** What only a slab run can be asked: each operation says which slab and slot it got and which counters it moved. */
+const slabSchema = z.strictObject({
+  parts: z
+    .array(partSchema)
+    .describe('what operations were compared in: slabs and slots, counters, slabs made …'),
+  pages: z
+    .strictObject({
+      operations: agreementSchema.describe('equal in everything, pages included'),
+      slabs: agreementSchema.describe('with the same first page, order and node'),
+      failures: agreementSchema.describe('allocations that failed in the kernel'),
+    })
+    .nullable()
+    .describe("the run again on the model's own page allocator; null where its lists were not recorded"),
+});
+
 export const verifySchema = z.strictObject({
   schema: z.literal(VERIFY_SCHEMA_ID),
   agreement: ratio.describe(
@@ -107,6 +124,7 @@ export const verifySchema = z.strictObject({
     .describe('allocations that failed in the kernel'),
   checkpoints: z.array(checkpointSchema),
   recording: recordingSchema.nullable(),
+  slab: slabSchema.nullable().describe('of a slab run; its `compared` and `matched` are operations'),
   notes: z.array(noteSchema),
   performance: z.strictObject({
     events: count,

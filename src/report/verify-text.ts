@@ -12,6 +12,7 @@ import type {
   VerifyOrderError,
   VerifyRecording,
   VerifyResult,
+  VerifySlab,
 } from './verify-result.js';
 
 const LABEL_WIDTH = 16;
@@ -25,12 +26,35 @@ function share(part: number, whole: number, style: TextStyle): string {
   return part === whole ? text : style.bad(text);
 }
 
-function pfnLine(result: VerifyResult, style: TextStyle): string {
+function agreementLine(result: VerifyResult, style: TextStyle): string {
+  const label = result.slab === null ? 'PFNs' : 'operations';
   const what = result.kind === 'oracle' ? 'equal' : 'legal';
   const ratio = percent(result.matched, result.compared);
   const pfns = `${share(result.matched, result.compared, style)} ${what}${ratio === '' ? '' : ` (${ratio})`}`;
   const { kernel, matched } = result.failures;
-  return line('PFNs', `${pfns}        failures ${share(matched, kernel, style)}`);
+  return line(label, `${pfns}        failures ${share(matched, kernel, style)}`);
+}
+
+function slabLines({ parts, pages }: VerifySlab, style: TextStyle): string[] {
+  const lines = parts
+    .filter((part) => part.compared > 0)
+    .map((part, position) =>
+      line(
+        position === 0 ? 'compared' : '',
+        `${printable(part.name)} ${share(part.equal, part.compared, style)}`,
+      ),
+    );
+  if (pages === null) return lines;
+  const { slabs, operations, failures } = pages;
+  lines.push(
+    line('pages', `PFN and order of ${share(slabs.equal, slabs.compared, style)} slabs equal`),
+    line(
+      '',
+      `operations on the model's own pages ${share(operations.equal, operations.compared, style)}, ` +
+        `failures ${share(failures.equal, failures.compared, style)}`,
+    ),
+  );
+  return lines;
 }
 
 function divergenceLines(result: VerifyResult): string[] {
@@ -161,9 +185,10 @@ export function renderVerify(result: VerifyResult, style: TextStyle = plainStyle
   const lines = [
     `${style.heading(printable(result.title))}, ${plural(result.operations, unit)}` +
       style.dim(`   replayed in ${performance.wall_s.toFixed(2)} s (${rate(performance.events_per_s)})`),
-    pfnLine(result, style),
+    agreementLine(result, style),
     ...divergenceLines(result),
     ...checkpointLines(result.checkpoints, result.recording === null ? 'op' : 'event', style),
+    ...(result.slab === null ? [] : slabLines(result.slab, style)),
     ...(result.recording === null ? [] : recordingLines(result.recording, style)),
     ...result.notes
       .filter((note) => note.count > 0)

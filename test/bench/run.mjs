@@ -9,6 +9,7 @@ import { largeBench } from './large-bench.mjs';
 import { memoryBench } from './memory-bench.mjs';
 import { readBench } from './read-bench.mjs';
 import { replayBench } from './replay-bench.mjs';
+import { slabBench } from './slab-bench.mjs';
 import { spbBench } from './spb-bench.mjs';
 import { startupBench } from './startup-bench.mjs';
 
@@ -17,6 +18,7 @@ const BENCHES = {
   memory: memoryBench,
   read: readBench,
   spb: spbBench,
+  slab: slabBench,
   startup: startupBench,
   ingest: ingestBench,
   large: largeBench,

@@ -29,6 +29,7 @@ export function sampleVerify(overrides: Partial<VerifyResult> = {}): VerifyResul
       checkpoint(name, i * 30_000),
     ),
     recording: null,
+    slab: null,
     notes: [],
     performance: { events: 126_249, wall_s: 0.08, events_per_s: 1_578_112, peak_rss_bytes: 100_000_000 },
     ...overrides,

@@ -13,6 +13,39 @@ model agrees with the kernel: policy mainline-7.2
     );
   });
 
+  test('a slab run, with its pages', () => {
+    const parts = ['slabs and slots', 'counters', 'slabs made', 'lists of shrinks'].map((name, i) => ({
+      name,
+      compared: 300 * (3 - i),
+      equal: 300 * (3 - i),
+    }));
+    const agreement = { compared: 8000, equal: 8000 };
+    const slab = {
+      parts,
+      pages: {
+        operations: agreement,
+        slabs: { compared: 421, equal: 420 },
+        failures: { compared: 185, equal: 185 },
+      },
+    };
+    const text = renderVerify(sampleVerify({ title: '6.18.2 slab frag seed 73', slab }));
+    expect(text.split('\n').slice(1)).toEqual([
+      '  operations      63,329 of 63,329 equal (100 %)        failures 409 of 409',
+      '  checkpoints     5 of 5: free lists, pcp lists, block types, counters, boost, reserves equal',
+      '  compared        slabs and slots 900 of 900',
+      '                  counters 600 of 600',
+      '                  slabs made 300 of 300',
+      '  pages           PFN and order of 420 of 421 slabs equal',
+      "                  operations on the model's own pages 8,000 of 8,000, failures 185 of 185",
+      // One page in another place is a difference, however many operations agree.
+      'model differs from the kernel: policy mainline-7.2, agreement 100 %',
+      '',
+    ]);
+    const agreeing = { ...slab, pages: { ...slab.pages, slabs: { compared: 421, equal: 421 } } };
+    expect(renderVerify(sampleVerify({ slab: agreeing }))).toContain('model agrees with the kernel');
+    expect(renderVerify(sampleVerify({ slab: { parts, pages: null } }))).not.toContain('pages  ');
+  });
+
   test('the first divergence with its context, and the first checkpoint that differs', () => {
     const { checkpoints, policy } = sampleVerify();
     const differences = Array.from(

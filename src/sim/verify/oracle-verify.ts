@@ -7,8 +7,6 @@ import { allocPages } from '../../mm/page-alloc/alloc-pages.js';
 import { exactState, loadExactState } from '../../mm/page-alloc/exact-state.js';
 import { freePages } from '../../mm/page-alloc/free-owned.js';
 import { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
-import { isBuddy, isPcp } from '../../mm/page-alloc/page-map.js';
-import { spanAt } from '../../mm/page-alloc/page-span.js';
 import { validate } from '../../mm/page-alloc/validate.js';
 import { zonelistsFrom } from '../../mm/page-alloc/zonelist.js';
 import type { Policy } from '../../mm/policy.js';
@@ -32,6 +30,7 @@ import { TextReader } from '../../trace/text/reader.js';
 import { machineProblem, machineSizeProblem } from '../machine-limit.js';
 import { exactFromDump, machineFromDump } from '../start-state/from-dump.js';
 import { EventLog } from './event-log.js';
+import { isInUse } from './in-use-pages.js';
 import { compareStates } from './state-comparison.js';
 
 export interface OracleVerdict {
@@ -47,18 +46,6 @@ export interface OracleVerdict {
 
 /** Operations between two validations with --check. */
 const CHECK_INTERVAL = 1_000;
-
-/** Whether all of a chunk is memory that is on no list. */
-function isInUse(mm: PageAllocator, pfn: number, order: number): boolean {
-  const end = pfn + 2 ** order;
-  if (pfn % 2 ** order !== 0 || end > mm.pages.end_pfn) return false;
-  for (let page = pfn; page < end; page++) {
-    if (mm.findZone(page) === undefined) return false;
-    const span = spanAt(mm.pages, page);
-    if (span !== null && (isBuddy(span.state) || isPcp(span.state))) return false;
-  }
-  return true;
-}
 
 class OracleReplay {
   readonly verdict: OracleVerdict;

@@ -15,6 +15,8 @@ import { DEFAULT_MAX_MACHINE_PAGES } from '../machine-limit.js';
 import { Stopwatch } from '../stopwatch.js';
 import { verifyOracleRun } from './oracle-verify.js';
 import { verifyRecording } from './recording-verify.js';
+import { scriptedRunKind } from './scripted-run-kind.js';
+import { verifySlabRun } from './slab-verify.js';
 
 export interface VerifyRequest {
   readonly input: string;
@@ -31,7 +33,10 @@ export interface VerifyRequest {
 /** @throws InputError if the input is neither, UsageError for a policy that does not exist */
 export async function verifyInput(request: VerifyRequest): Promise<VerifyResult> {
   if (await isDirectory(request.input)) return verifyDirectory(request);
-  if (/\.jsonl(?:\.xz|\.gz|\.zst)?$/.test(request.input)) return verifyScriptedRun(request);
+  if (/\.jsonl(?:\.xz|\.gz|\.zst)?$/.test(request.input)) {
+    const kind = await scriptedRunKind(request.input, request.open?.limits);
+    return kind === 'slab' ? verifySlab(request) : verifyScriptedRun(request);
+  }
   // A path that is mistyped is no file of the wrong kind.
   await access(request.input).catch((error: unknown) => {
     throw fromSystemError(error, request.input);
@@ -85,8 +90,45 @@ async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> 
     failures: { kernel: verdict.kernel_failures, matched: verdict.failures_matched },
     checkpoints: verdict.checkpoints,
     recording: null,
+    slab: null,
     notes: [],
     performance: stopwatch.read(verdict.operations),
+  };
+}
+
+async function verifySlab(request: VerifyRequest): Promise<VerifyResult> {
+  const stopwatch = new Stopwatch();
+  let policy: ResolvedPolicy | undefined;
+  const verdict = await verifySlabRun(request.input, {
+    policyFor: async (release) => {
+      policy = await policyFor(request, release);
+      return policy.policy;
+    },
+    check: request.check,
+    max_machine_pages: request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES,
+    limits: request.open?.limits,
+    onProgress: progressOf(request),
+  });
+  const { header, operations, matched } = verdict;
+  return {
+    schema: 'spbsim.verify/1',
+    agreement: operations === 0 ? 1 : matched / operations,
+    compared: operations,
+    matched,
+    first_divergence: verdict.first_divergence,
+    kind: 'oracle',
+    title: `${header.release} slab ${header.name} seed ${header.seed}`,
+    tool: { name: 'spbsim', version: toolVersion() },
+    input: await digestInput(request.input, 'oracle', request.input),
+    kernel: header.release,
+    policy: resultPolicy(policy!),
+    operations,
+    failures: { kernel: verdict.failures, matched: verdict.failures_matched },
+    checkpoints: [...verdict.checkpoints],
+    recording: null,
+    slab: verdict.slab,
+    notes: [],
+    performance: stopwatch.read(operations),
   };
 }
 
@@ -124,6 +166,7 @@ async function verifyDirectory(request: VerifyRequest): Promise<VerifyResult> {
     failures: { kernel: verdict.recorded_failures, matched: 0 },
     checkpoints: verdict.checkpoints,
     recording: verdict.recording,
+    slab: null,
     notes: [...missing, ...verdict.notes],
     performance: stopwatch.read(verdict.events),
   };

@@ -1,0 +1,98 @@
+/**
+ * Taking slabs from the nodes' lists: one for the CPU, and some more for its chain.
+ * model: slub 2.3 step 7
+ */
+
+import { GFP_THISNODE_BIT } from '../gfp.js';
+import { putCpuPartial } from './cpu-partial.js';
+import { allocSingleFromPartial } from './debug-slab.js';
+import type { KmemCache } from './kmem-cache.js';
+import { removePartial } from './node-partial-list.js';
+import { pfmemallocMatches } from './pfmemalloc.js';
+import type { SlabAllocator } from './slab-allocator.js';
+import { SlabLock } from './slab-interfaces.js';
+import { SlabStat } from './slab-stats.js';
+import { NO_SLAB } from './slab-table.js';
+
+/** Range of what the cycle counter is reduced to before it is held against the ratio. */
+const DEFRAG_RATIO_SCALE = 1024;
+
+/**
+ * A slab with free slots from the wanted node, or, if the request may, from others.
+ *
+ * @returns the slab, which is on no list; of a debug cache, the slab that one slot was taken from (`slabs.slot`)
+ */
+export function getPartial(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  gfp: number,
+  node: number,
+): number {
+  const first = node >= 0 ? node : slabs.localNode(cpu);
+  const slab = getPartialNode(slabs, cache, cpu, gfp, first);
+  if (slab !== NO_SLAB || (node >= 0 && gfp & GFP_THISNODE_BIT)) return slab;
+  return getAnyPartial(slabs, cache, cpu, gfp);
+}
+
+function getPartialNode(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  gfp: number,
+  node: number,
+): number {
+  if (cache.nr_partial[node] === 0) return NO_SLAB;
+  slabs.lock(SlabLock.list_lock, cache, node);
+  const slab = cache.isDebug ? takeOneSlot(slabs, cache, node, gfp) : takeSlabs(slabs, cache, cpu, node, gfp);
+  slabs.unlock(SlabLock.list_lock, cache, node);
+  return slab;
+}
+
+function takeOneSlot(slabs: SlabAllocator, cache: KmemCache, node: number, gfp: number): number {
+  for (let slab = cache.partial.head[node]!; slab !== NO_SLAB; slab = slabs.table.next[slab]!) {
+    if (!pfmemallocMatches(slabs, slab, gfp)) continue;
+    allocSingleFromPartial(slabs, cache, node, slab);
+    return slab;
+  }
+  return NO_SLAB;
+}
+
+/** The first usable slab, and the next ones for this CPU's chain up to half of what it may hold, and one. */
+function takeSlabs(slabs: SlabAllocator, cache: KmemCache, cpu: number, node: number, gfp: number): number {
+  const most = Math.floor(cache.cpu_partial_slabs / 2) + 1;
+  let taken = NO_SLAB;
+  let parked = 0;
+  for (let slab = cache.partial.head[node]!; slab !== NO_SLAB; ) {
+    const next = slabs.table.next[slab]!;
+    if (pfmemallocMatches(slabs, slab, gfp)) {
+      removePartial(slabs, cache, node, slab);
+      if (taken === NO_SLAB) {
+        taken = slab;
+        cache.stat(cpu, SlabStat.alloc_from_partial);
+        if (cache.cpu_partial_slabs === 0) break;
+      } else {
+        putCpuPartial(slabs, cache, cpu, slab, false);
+        cache.stat(cpu, SlabStat.cpu_partial_node);
+        if (++parked >= most) break;
+      }
+    }
+    slab = next;
+  }
+  return taken;
+}
+
+/**
+ * Other nodes that have more than they keep for themselves, nearest first. Most of the time: the cycle counter says when
+ * not.
+ */
+function getAnyPartial(slabs: SlabAllocator, cache: KmemCache, cpu: number, gfp: number): number {
+  const ratio = cache.remote_node_defrag_ratio;
+  if (ratio === 0 || slabs.cycles() % DEFRAG_RATIO_SCALE > ratio) return NO_SLAB;
+  for (const node of slabs.machine.node_order[slabs.machine.cpu_nodes[cpu]!]!) {
+    if (cache.nr_partial[node]! <= cache.min_partial) continue;
+    const slab = getPartialNode(slabs, cache, cpu, gfp, node);
+    if (slab !== NO_SLAB) return slab;
+  }
+  return NO_SLAB;
+}

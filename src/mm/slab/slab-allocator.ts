@@ -1,0 +1,114 @@
+/**
+ * The slab allocator of one machine: its caches, the table of all slabs, and what the mechanisms beside this file share.
+ *
+ * A slot is named by slab and number. Where a mechanism hands one out it returns the slab and leaves the slot in
+ * `slot`, so that nothing is created per object.
+ */
+import type { Policy } from '../policy.js';
+import { type CacheSpec, type SlabMachine, slabGeometry } from './geometry.js';
+import { KmemCache } from './kmem-cache.js';
+import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
+import type {
+  DeferredSlabs,
+  SlabLock,
+  SlabLockListener,
+  SlabObserver,
+  SlabPages,
+} from './slab-interfaces.js';
+import { SlabTable } from './slab-table.js';
+
+export interface SlabMachineSpec extends SlabMachine {
+  /** node of each CPU; as many as are possible */
+  readonly cpu_nodes: readonly number[];
+  /** for each node those with memory, nearest first */
+  readonly node_order: readonly (readonly number[])[];
+  /** step of transaction numbers: CPUs of the build, rounded up to a power of two */
+  readonly tid_step: number;
+}
+
+export class SlabAllocator {
+  readonly table = new SlabTable();
+  readonly caches: KmemCache[] = [];
+  /** of the slot handed out last; NO_SLOT when none was */
+  slot = 0;
+  locks: SlabLockListener | null = null;
+  observer: SlabObserver | null = null;
+  /** without one, what must be put off is done at once */
+  deferred: DeferredSlabs | null = null;
+  /** stands in for the cycle counter, which decides whether other nodes' lists are looked at; model: slub 2.3 step 7 */
+  cycles: () => number = () => 0;
+  readonly nodes: number;
+  /** pages of slabs by node, as vmstat tells them apart */
+  readonly nr_slab_reclaimable_pages: Float64Array;
+  readonly nr_slab_unreclaimable_pages: Float64Array;
+  /** of the latter, large objects; by node */
+  readonly large_pages: Float64Array;
+  /** whether the hooks of a free turn a group round. model: slub 2.6a */
+  readonly turnsBulkFrees: boolean;
+
+  constructor(
+    readonly machine: SlabMachineSpec,
+    readonly policy: Policy,
+    readonly pages: SlabPages,
+  ) {
+    this.nodes = machine.node_order.length;
+    this.nr_slab_reclaimable_pages = new Float64Array(this.nodes);
+    this.nr_slab_unreclaimable_pages = new Float64Array(this.nodes);
+    this.large_pages = new Float64Array(this.nodes);
+    this.turnsBulkFrees = policy['slab.bulk_free_group'] === 'turned';
+  }
+
+  /** A new cache of its own; whether it could share another's is for the caller to decide. */
+  createCache(spec: CacheSpec): KmemCache {
+    const { machine, policy, table } = this;
+    const cache = new KmemCache(
+      this.caches.length,
+      spec,
+      slabGeometry(spec, machine, policy),
+      machine.cpu_nodes.length,
+      this.nodes,
+      table,
+      policy['slab.cpu_partial'],
+    );
+    this.caches.push(cache);
+    return cache;
+  }
+
+  /** A node that slabs can come from: one with memory. */
+  hasMemory(node: number): boolean {
+    return node < this.nodes && this.machine.node_order[node]!.includes(node);
+  }
+
+  /** Node that a CPU's requests begin at: the nearest with memory. */
+  localNode(cpu: number): number {
+    return this.machine.node_order[this.machine.cpu_nodes[cpu]!]![0]!;
+  }
+
+  /** Pages came to a node's slabs, or left them. model: slub 2.4 */
+  accountPages(cache: KmemCache, node: number, pages: number): void {
+    const counts =
+      cache.geometry.flags & SLAB_RECLAIM_ACCOUNT
+        ? this.nr_slab_reclaimable_pages
+        : this.nr_slab_unreclaimable_pages;
+    counts[node] = counts[node]! + pages;
+  }
+
+  /** Large objects are counted like slabs that are never reclaimed. model: slub 1.1 */
+  accountLarge(node: number, pages: number): void {
+    this.large_pages[node] = this.large_pages[node]! + pages;
+    this.nr_slab_unreclaimable_pages[node] = this.nr_slab_unreclaimable_pages[node]! + pages;
+  }
+
+  lock(lock: SlabLock, cache: KmemCache, index: number): void {
+    if (this.locks !== null) this.locks.enter(lock, cache, index);
+  }
+
+  unlock(lock: SlabLock, cache: KmemCache, index: number): void {
+    if (this.locks !== null) this.locks.leave(lock, cache, index);
+  }
+
+  /** A transaction of this CPU ended: whoever read before it must begin anew. */
+  nextTid(cache: KmemCache, cpu: number): void {
+    cache.tid[cpu] = cache.tid[cpu]! + this.machine.tid_step;
+  }
+}

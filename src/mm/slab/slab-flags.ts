@@ -1,0 +1,36 @@
+/**
+ * Flags of a slab cache, at the bit positions of 6.18, and the groups of them that decide something here.
+ * model: slub 1.2, 1.4, 2.1
+ */
+export const SLAB_CONSISTENCY_CHECKS = 1 << 0;
+export const SLAB_RED_ZONE = 1 << 1;
+export const SLAB_POISON = 1 << 2;
+/** a cache of the kmalloc family */
+export const SLAB_KMALLOC = 1 << 3;
+export const SLAB_HWCACHE_ALIGN = 1 << 4;
+export const SLAB_CACHE_DMA = 1 << 5;
+export const SLAB_CACHE_DMA32 = 1 << 6;
+export const SLAB_STORE_USER = 1 << 7;
+export const SLAB_PANIC = 1 << 8;
+export const SLAB_TYPESAFE_BY_RCU = 1 << 9;
+export const SLAB_TRACE = 1 << 10;
+export const SLAB_NO_MERGE = 1 << 12;
+export const SLAB_ACCOUNT = 1 << 13;
+export const SLAB_RECLAIM_ACCOUNT = 1 << 15;
+/** the cache really poisons: POISON, and neither a constructor nor readers that may still look */
+export const OBJECT_POISON = 1 << 16;
+/** freelist and counters change together without a lock */
+export const CMPXCHG_DOUBLE = 1 << 17;
+
+/** `slab_debug=FZPU` */
+export const SLAB_DEBUG_FZPU = SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER;
+
+/** Debugging that must see freelist and counters under a lock. */
+export const SLAB_NO_CMPXCHG = SLAB_CONSISTENCY_CHECKS | SLAB_STORE_USER | SLAB_TRACE;
+
+const DEBUG_FLAGS = SLAB_DEBUG_FZPU | SLAB_TRACE;
+
+/** Whether every allocation and free is looked at, so that there is no per-CPU shortcut. */
+export function isDebugCache(flags: number): boolean {
+  return (flags & DEBUG_FLAGS) !== 0;
+}

@@ -1,0 +1,114 @@
+/**
+ * Frees of slots of one slab: onto the private freelist if the slab is this CPU's, else onto the slab's own, with what
+ * follows when that changes where the slab belongs.
+ * model: slub 2.6
+ */
+import { putCpuPartial } from './cpu-partial.js';
+import { freeToPartialList } from './debug-slab.js';
+import { discardSlab } from './discard-slab.js';
+import type { KmemCache } from './kmem-cache.js';
+import { addPartial, removePartial } from './node-partial-list.js';
+import type { SlabAllocator } from './slab-allocator.js';
+import { SlabLock } from './slab-interfaces.js';
+import { SlabStat } from './slab-stats.js';
+import { NO_SLOT, SLAB_FROZEN, SLAB_NODE_PARTIAL } from './slab-table.js';
+
+/** Frees one object. */
+export function slabFree(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  slot: number,
+): void {
+  if (cache.cpuSlab[cpu] !== slab) {
+    slabFreeSlow(slabs, cache, cpu, slab, slot, slot, 1);
+    return;
+  }
+  const { table } = slabs;
+  table.links[table.base[slab]! + slot] = cache.freelist[cpu]!;
+  cache.freelist[cpu] = slot;
+  slabs.nextTid(cache, cpu);
+  cache.stat(cpu, SlabStat.free_fastpath);
+}
+
+/** Frees slots of one slab that are linked from `head` to `tail`. */
+export function slabFreeGroup(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  head: number,
+  tail: number,
+  count: number,
+): void {
+  if (cache.cpuSlab[cpu] !== slab) {
+    slabFreeSlow(slabs, cache, cpu, slab, head, tail, count);
+    return;
+  }
+  slabs.table.linkFree(slab, tail, cache.freelist[cpu]!);
+  cache.freelist[cpu] = head;
+  slabs.nextTid(cache, cpu);
+  cache.stat(cpu, SlabStat.free_fastpath, count);
+}
+
+/** The slow path, also for slabs that are this CPU's: then the private freelist is left alone. */
+export function slabFreeSlow(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  head: number,
+  tail: number,
+  count: number,
+): void {
+  cache.stat(cpu, SlabStat.free_slowpath);
+  if (cache.isDebug) {
+    freeToPartialList(slabs, cache, cpu, slab, head, tail, count);
+    return;
+  }
+  const { table } = slabs;
+  const node = table.node[slab]!;
+  const wasFull = table.freelist[slab] === NO_SLOT;
+  const wasFrozen = table.hasFlag(slab, SLAB_FROZEN);
+  const becomesEmpty = table.inuse[slab] === count;
+  // The list must not change between the push and the look at it.
+  const locks = !wasFrozen && (wasFull ? !cache.hasCpuPartial : becomesEmpty);
+  if (locks) slabs.lock(SlabLock.list_lock, cache, node);
+  table.linkFree(slab, tail, table.freelist[slab]!);
+  table.freelist[slab] = head;
+  table.inuse[slab] = table.inuse[slab]! - count;
+  if (locks) {
+    freeLocked(slabs, cache, cpu, slab, node, wasFull);
+  } else if (wasFrozen) {
+    cache.stat(cpu, SlabStat.free_frozen);
+  } else if (wasFull) {
+    putCpuPartial(slabs, cache, cpu, slab, true);
+    cache.stat(cpu, SlabStat.cpu_partial_free);
+  }
+}
+
+/** With list_lock, which it leaves: the slab became empty, or was full in a cache without chains. */
+function freeLocked(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  node: number,
+  wasFull: boolean,
+): void {
+  const { table } = slabs;
+  const isOnSomeChain = !wasFull && !table.hasFlag(slab, SLAB_NODE_PARTIAL);
+  const goes = !isOnSomeChain && table.inuse[slab] === 0 && cache.nr_partial[node]! >= cache.min_partial;
+  if (goes && !wasFull) {
+    removePartial(slabs, cache, node, slab);
+    cache.stat(cpu, SlabStat.free_remove_partial);
+  } else if (!goes && wasFull) {
+    addPartial(slabs, cache, node, slab, true);
+    cache.stat(cpu, SlabStat.free_add_partial);
+  }
+  slabs.unlock(SlabLock.list_lock, cache, node);
+  if (!goes) return;
+  cache.stat(cpu, SlabStat.free_slab);
+  discardSlab(slabs, cache, cpu, slab);
+}

@@ -1,0 +1,46 @@
+/**
+ * What the slab allocator asks of the rest of the machine: pages, somebody who watches its locks, work that is put off.
+ */
+import type { KmemCache } from './kmem-cache.js';
+
+/** Where slabs get their pages from. */
+export interface SlabPages {
+  /**
+   * 2^order pages for a slab.
+   *
+   * @param node preferred node, -1 for the CPU's own
+   * @param noSpin the request must not wait for any lock; then `gfp` decides nothing but the node
+   * @returns first PFN, or NO_PFN
+   */
+  allocSlabPages(cpu: number, gfp: number, order: number, node: number, noSpin: boolean): number;
+  /** @param cache that the slab belonged to; null for pages that were one large object */
+  freeSlabPages(cpu: number, pfn: number, order: number, cache: KmemCache | null): void;
+  /** node of pages that were handed out */
+  nodeOf(pfn: number): number;
+  /** whether the last pages handed out came from the reserves */
+  readonly lastWasPfmemalloc: boolean;
+}
+
+/** Locks of the slab allocator that an interruption may find taken. */
+export const SlabLock = { cpu_slab: 0, list_lock: 1 } as const;
+export type SlabLock = (typeof SlabLock)[keyof typeof SlabLock];
+
+/** Told of every lock that is taken and let go. */
+export interface SlabLockListener {
+  /** `index` is the CPU of cpu_slab, the node of list_lock */
+  enter(lock: SlabLock, cache: KmemCache, index: number): void;
+  leave(lock: SlabLock, cache: KmemCache, index: number): void;
+}
+
+/** Told when slabs come and go; what belongs to a slab besides its slots is made and undone here. */
+export interface SlabObserver {
+  /** the slab has its pages, none of its slots is in use */
+  slabMade(cache: KmemCache, slab: number, gfp: number, cpu: number): void;
+  /** before its pages go back */
+  slabGone(cache: KmemCache, slab: number, cpu: number): void;
+}
+
+/** Takes over what a request that may not wait must leave undone. model: slub 2.3 step 9 */
+export interface DeferredSlabs {
+  deactivateLater(cache: KmemCache, cpu: number, slab: number, freelist: number): void;
+}
