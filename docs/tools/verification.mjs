@@ -3,17 +3,21 @@
  *
  *     npm run build && node docs/tools/verification.mjs [DIRECTORY...]
  *
- * Each directory is searched for scripted runs (oracle-<name>/<run>.jsonl.xz) and recordings (directories with a trace). Without
- * arguments the bundled ones are taken.
+ * Each directory is searched for scripted runs of pages (oracle-<name>/<run>.jsonl.xz) and of slabs (slab-<name>/<run>.jsonl.xz, with
+ * <run>.pages.jsonl.xz beside it where the page allocator was dumped, too), and for recordings (directories with a trace). Without arguments
+ * the bundled ones are taken.
  */
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { verifyInput } from '../../dist/sim/verify/verify-input.js';
 
 const OUTPUT = new URL('../verification.md', import.meta.url);
+/** Those of kmalloc_nolock, of memory cgroups and of nested contexts are of another kind. */
+const SLAB_RUNS = /slab-(?:[124]cpu|numa2|mem|debug)$/;
 const roots = process.argv.length > 2 ? process.argv.slice(2) : ['test/oracle/data', 'workloads'];
 
 const runs = [];
+const slabRuns = [];
 const recordings = [];
 for (const root of roots) search(root, root);
 
@@ -28,6 +32,8 @@ function search(directory, root) {
     if (statSync(path).isDirectory()) search(path, root);
     else if (/oracle-[^/]*$/.test(directory) && name.endsWith('.jsonl.xz'))
       runs.push({ path, name: relative(root, path) });
+    else if (SLAB_RUNS.test(directory) && /^(?!.*\.pages\.).*\.jsonl\.xz$/.test(name))
+      slabRuns.push({ path, name: relative(root, path) });
   }
 }
 
@@ -62,6 +68,25 @@ async function runTable() {
       `| ${name} | ${result.policy.name} | ${number(result.matched)} of ${number(result.compared)} | ` +
         `${number(result.failures.matched)} of ${number(result.failures.kernel)} | ${equal} of ${lists.length} | ` +
         `${events === undefined ? 'not recorded' : `${number(events.equal)} of ${number(events.compared)}`} |`,
+    );
+  }
+  return rows;
+}
+
+async function slabTable() {
+  const rows = [];
+  for (const run of slabRuns) {
+    const { name, result, error } = await verify(run);
+    if (error !== undefined) {
+      rows.push(`| ${name} | ${error} | | | | |`);
+      continue;
+    }
+    const equal = result.checkpoints.filter((checkpoint) => checkpoint.equal === checkpoint.compared).length;
+    const { pages } = result.slab;
+    rows.push(
+      `| ${name} | ${result.policy.name} | ${number(result.matched)} of ${number(result.compared)} | ` +
+        `${number(result.failures.matched)} of ${number(result.failures.kernel)} | ${equal} of ${result.checkpoints.length} | ` +
+        `${pages === null ? 'not dumped' : `${number(pages.slabs.equal)} of ${number(pages.slabs.compared)}`} |`,
     );
   }
   return rows;
@@ -130,6 +155,7 @@ function deviationRows(name, orders) {
 }
 
 const runRows = await runTable();
+const slabRows = await slabTable();
 const tables = await recordingTables();
 const text = `# Verification
 
@@ -143,6 +169,16 @@ every event of the kernel's own tracepoints (mm_page_alloc_zone_locked, mm_page_
 | run | policy | PFNs equal | failures equal | checkpoints wholly equal | tracepoint events equal |
 |---|---|---|---|---|---|
 ${runRows.join('\n')}
+
+## Scripted runs of slab caches
+
+Same start, same operations: of every operation the slab and slot handed out, the counters that move, the slabs made and gone, and
+the order of the lists after a shrink; at every checkpoint all lists in order, free slots, frozen slabs and counters, and the geometry of every cache. When the page
+allocator gave a slab comes from the record; where its lists were dumped, the model's own pages must be equal, too.
+
+| run | policy | operations equal | failures equal | checkpoints wholly equal | slabs with equal PFN and order |
+|---|---|---|---|---|---|
+${slabRows.join('\n')}
 
 ## Recordings, pinned replay
 

@@ -31,7 +31,7 @@ const stories: readonly Story[] = [
   await csvStory('rough, 96 MiB', roughTrace(5_000, 2, 'small'), machine(96 * 256)),
   await csvStory(
     'rough, large, two nodes of 2 GiB',
-    roughTrace(3_000, 7, 'large'),
+    roughTrace(4_500, 7, 'large'),
     machine(4 * GIB_PAGES, 2),
   ),
   await csvStory('hotplug', hotplugTrace(), { ...machine(2 * GIB_PAGES), max_pfn: 4 * GIB_PAGES }),
