@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { BisectOptions } from '../commands/bisect.js';
+import { maxMachineOption, seedOption, sideSetOption } from '../common-options.js';
 import { EXIT_CODES_HELP } from '../exit-codes.js';
 import { addInputOptions } from '../input-options.js';
 import { addMachineChoice, setOption } from '../machine-options.js';
-import { repeated, wholeNumber } from '../option-values.js';
+import { wholeNumber } from '../option-values.js';
 
 const EXAMPLES = `Examples:
   spbsim bisect trace.csv mainline-6.18 spb-v2 --until 'a.spb_tainted > b.spb_tainted'
@@ -21,17 +22,7 @@ Expressions:
   && || ! ( )
 `;
 
-const DEFAULT_SEED = 1;
 const DEFAULT_TESTS = 2000;
-
-function sideSet(side: 'a' | 'b'): Option {
-  return new Option(
-    `--set-${side} <knob=value>`,
-    `change one knob of ${side.toUpperCase()} alone (repeatable)`,
-  )
-    .argParser(repeated)
-    .default([], 'none');
-}
 
 export function addBisect(program: Command): void {
   const bisect = program
@@ -53,18 +44,12 @@ export function addBisect(program: Command): void {
         .default(DEFAULT_TESTS),
     )
     .addOption(setOption())
-    .addOption(sideSet('a'))
-    .addOption(sideSet('b'));
+    .addOption(sideSetOption('a'))
+    .addOption(sideSetOption('b'));
   addMachineChoice(bisect)
     .option('--json', 'print the bisection document (see: spbsim schema bisect)')
-    .addOption(
-      new Option('--seed <n>', 'seed of a generated workload')
-        .argParser(wholeNumber('--seed', 0))
-        .default(DEFAULT_SEED),
-    )
-    .addOption(
-      new Option('--max-machine <size>', 'largest machine that an input may declare (default: 4TiB)'),
-    );
+    .addOption(seedOption('seed of a generated workload'))
+    .addOption(maxMachineOption());
   addInputOptions(bisect)
     .addHelpText('before', EXAMPLES)
     .addHelpText('after', EXPRESSION_HELP)

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { CheckOptions } from '../commands/check.js';
+import { maxMachineOption } from '../common-options.js';
 import { EXIT_CODES_HELP } from '../exit-codes.js';
 import { addInputOptions } from '../input-options.js';
 import { addMachineChoice, setOption } from '../machine-options.js';
@@ -55,9 +56,7 @@ export function addCheck(program: Command): void {
       ),
     )
     .option('--check', "check the model's invariants on the way and at the end (slower)")
-    .addOption(
-      new Option('--max-machine <size>', 'largest machine that an input may declare (default: 4TiB)'),
-    );
+    .addOption(maxMachineOption());
   addMachineChoice(check);
   addInputOptions(check)
     .addHelpText('before', EXAMPLES)

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { DiffOptions } from '../commands/diff.js';
+import { maxMachineOption, sideSetOption } from '../common-options.js';
 import { EXIT_CODES_HELP } from '../exit-codes.js';
 import { addInputOptions } from '../input-options.js';
 import { addMachineOptions } from '../machine-options.js';
-import { repeated, seedRange } from '../option-values.js';
+import { seedRange } from '../option-values.js';
 
 const EXAMPLES = `Examples:
   spbsim diff mainline-6.18 spb-v2 workloads/gen/slab-ramp.csv.gz --memory 2GiB --cpus 4
@@ -13,15 +14,6 @@ const EXAMPLES = `Examples:
   spbsim diff before.json after.json                                   two saved results (run --json)
   spbsim diff mainline-6.18 spb-v2 trace.csv --json | jq '.cases[0].rows[0]'
 `;
-
-function sideSet(side: 'a' | 'b'): Option {
-  return new Option(
-    `--set-${side} <knob=value>`,
-    `change one knob of ${side.toUpperCase()} alone (repeatable)`,
-  )
-    .argParser(repeated)
-    .default([], 'none');
-}
 
 export function addDiff(program: Command): void {
   const diff = program
@@ -38,8 +30,8 @@ export function addDiff(program: Command): void {
       'traces, recordings or gen:WORKLOAD[:option=value,…]; each is compared by itself',
     );
   addMachineOptions(diff)
-    .addOption(sideSet('a'))
-    .addOption(sideSet('b'))
+    .addOption(sideSetOption('a'))
+    .addOption(sideSetOption('b'))
     .addOption(
       new Option(
         '--seeds <list>',
@@ -55,9 +47,7 @@ export function addDiff(program: Command): void {
     .option('--json', 'print the diff document (see: spbsim schema diff)')
     .option('--md', 'print Markdown')
     .option('--check', "check the model's invariants on the way and at the end (slower)")
-    .addOption(
-      new Option('--max-machine <size>', 'largest machine that an input may declare (default: 4TiB)'),
-    );
+    .addOption(maxMachineOption());
   addInputOptions(diff)
     .addHelpText('before', EXAMPLES)
     .addHelpText('after', EXIT_CODES_HELP)
