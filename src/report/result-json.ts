@@ -54,6 +54,7 @@ const VERIFY_KEYS: readonly (keyof VerifyResult)[] = [
   'failures',
   'checkpoints',
   'recording',
+  'slab',
   'notes',
   'performance',
 ];
