@@ -12,7 +12,7 @@ export interface DiffAhead {
   /** undefined where nothing is replayed */
   readonly fleet: Promise<Fleet> | undefined;
   /** the first trace; undefined where it is made up, or comes by a pipe */
-  readonly set: Promise<TraceSet> | undefined;
+  readonly set: (() => Promise<TraceSet>) | undefined;
 }
 
 export function diffAhead([first]: readonly string[], options: InputOptions): DiffAhead {
@@ -22,9 +22,9 @@ export function diffAhead([first]: readonly string[], options: InputOptions): Di
   fleet.catch(() => {});
   // Only once the command has looked at its arguments may it wait for standard input.
   if (first === '-' || isGenerated(first)) return { fleet, set: undefined };
-  const set = openFirst(first, options);
-  set.catch(() => {});
-  return { fleet, set };
+  const opened = openFirst(first, options);
+  opened.catch(() => {});
+  return { fleet, set: async () => (await opened)() };
 }
 
 /** Threads come first: the module that leads them loads all that a replay needs. */
@@ -33,7 +33,16 @@ async function fleetOf(sides: Promise<Side[]>): Promise<Fleet> {
   return new Fleet(await sides);
 }
 
-async function openFirst(trace: string, options: InputOptions): Promise<TraceSet> {
+/**
+ * A recording is looked through twice, and the first pass is made by this thread: so another one decodes it for the second.
+ * Of other traces this thread has nothing to do but to decode them.
+ */
+async function openFirst(trace: string, options: InputOptions): Promise<() => Promise<TraceSet>> {
+  const request = { inputs: [trace], open: await openOptions(options) };
+  const { isDirectory } = await import('../trace/recording/recording.js');
+  if (await isDirectory(trace)) return (await import('../trace/open-traces.js')).openTracesAhead(request);
   const { openTraceSet } = await import('../trace/trace-set.js');
-  return openTraceSet({ inputs: [trace], open: await openOptions(options) });
+  const set = openTraceSet(request);
+  set.catch(() => {});
+  return () => set;
 }

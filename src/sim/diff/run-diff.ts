@@ -40,7 +40,7 @@ export interface DiffRequest {
   readonly explains: boolean;
   readonly max_machine_pages?: number | undefined;
   /** the first trace, if it has been opened ahead */
-  readonly set?: Promise<TraceSet> | undefined;
+  readonly set?: (() => Promise<TraceSet>) | undefined;
   /** two sides, if they have been started ahead; whoever started them closes them */
   readonly fleet?: Promise<Fleet> | undefined;
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
@@ -129,7 +129,7 @@ async function replayPair(
   trace: string,
   seed: number,
   explains: boolean,
-  set: Promise<TraceSet> | undefined,
+  set: DiffRequest['set'],
 ): Promise<Pair> {
   const comparison = new PageComparison();
   const requests = ([0, 1] as const).map((side) => sideRequest(request, side, trace, seed));

@@ -26,7 +26,7 @@ export interface FleetTrace {
   readonly open: SideRequest['open'];
   readonly seed: number;
   /** the events, if they have been opened ahead */
-  readonly set?: Promise<TraceSet> | undefined;
+  readonly set?: (() => Promise<TraceSet>) | undefined;
 }
 
 export interface FleetOptions {
@@ -96,7 +96,7 @@ export class Fleet {
       sides.forEach((side, at) => {
         side.send({ kind: 'run', request: requests[at]!, material, slots, wantsPages });
       });
-      const set = await (trace.set ?? openTrace(trace));
+      const set = await (trace.set?.() ?? openTrace(trace));
       const { kernel, files } = set;
       strings = set.source.strings;
       this.#kernel = kernel;
