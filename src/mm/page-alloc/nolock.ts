@@ -1,7 +1,8 @@
 /**
  * Allocation from any context, holding any lock: one pass over the free lists, trylocks only.
  *
- * Here the locks are always free; a caller that interrupts their holder is modelled where contexts are.
+ * Locks that the interrupted code has are not free: `interrupted` of the page allocator says which. Without the lock of a
+ * CPU's list pages come from the buddy lists, without that of the zone from the CPU's list or another zone.
  * model: page-allocator 4.10
  */
 import { GFP_ACCOUNT_BIT, GFP_NOLOCK, gfpZone } from '../gfp.js';

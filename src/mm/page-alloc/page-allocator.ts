@@ -45,6 +45,12 @@ export interface CaptureControl {
   taken(zone: Zone): boolean;
 }
 
+/** What the code that a request interrupted has locked on the CPU of the request. model: page-allocator 4.10 */
+export interface InterruptedPageLocks {
+  holdsPcp(zone: Zone): boolean;
+  holdsZone(zone: Zone): boolean;
+}
+
 /** What the allocator asks of the machine's background: it never runs anything itself. */
 export interface Background {
   /** simulated time */
@@ -125,6 +131,8 @@ export class PageAllocator {
   /** set for single events only, and together with `tracer`: that turns the shortcuts off */
   requestTracer: RequestTracer | null = null;
   capture: CaptureControl | null = null;
+  /** what the code below the present request has locked; only requests that may not wait for it look */
+  interrupted: InterruptedPageLocks | null = null;
   background: Background | null = null;
   /** pages of 2^order moved to another place; their owner now holds them there */
   onMigrate: ((from: number, to: number, order: number) => void) | null = null;

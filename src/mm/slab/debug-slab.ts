@@ -8,7 +8,7 @@ import { addPartial, removePartial } from './node-partial-list.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { SlabLock } from './slab-interfaces.js';
 import { SlabStat } from './slab-stats.js';
-import { NO_SLOT, SLAB_ON_FULL_LIST } from './slab-table.js';
+import { NO_SLAB, NO_SLOT, SLAB_ON_FULL_LIST } from './slab-table.js';
 
 /** Takes the first free slot of a slab on the partial list. list_lock is held; the slot is left in `slabs.slot`. */
 export function allocSingleFromPartial(
@@ -23,13 +23,29 @@ export function allocSingleFromPartial(
   addFull(slabs, cache, node, slab);
 }
 
-/** The first slot of a new slab, which then goes to the head of its list. @returns the slab */
-export function allocSingleFromNewSlab(slabs: SlabAllocator, cache: KmemCache, slab: number): number {
+/**
+ * The first slot of a new slab, which then goes to the head of its list. Where the request may not wait for the list the
+ * slab is left to be freed later.
+ *
+ * @returns the slab, or NO_SLAB
+ */
+export function allocSingleFromNewSlab(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  gfp: number,
+  slab: number,
+): number {
   const { table } = slabs;
   const node = table.node[slab]!;
+  if (!slabs.lockFor(gfp, SlabLock.list_lock, cache, node)) {
+    if (slabs.deferred === null) freeSlab(slabs, cache, cpu, slab);
+    else slabs.deferred.freeLater(cpu, slab);
+    slabs.slot = NO_SLOT;
+    return NO_SLAB;
+  }
   takeFirstSlot(slabs, slab);
   const { slot } = slabs;
-  slabs.lock(SlabLock.list_lock, cache, node);
   if (table.inuse[slab] === table.objects[slab]) addFull(slabs, cache, node, slab);
   else addPartial(slabs, cache, node, slab, false);
   countSlab(slabs, cache, slab);

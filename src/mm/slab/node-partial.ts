@@ -43,7 +43,7 @@ function getPartialNode(
   node: number,
 ): number {
   if (cache.nr_partial[node] === 0) return NO_SLAB;
-  slabs.lock(SlabLock.list_lock, cache, node);
+  if (!slabs.lockFor(gfp, SlabLock.list_lock, cache, node)) return NO_SLAB;
   const slab = cache.isDebug ? takeOneSlot(slabs, cache, node, gfp) : takeSlabs(slabs, cache, cpu, node, gfp);
   slabs.unlock(SlabLock.list_lock, cache, node);
   return slab;

@@ -216,7 +216,7 @@ function fromNewSlab(
 ): number {
   const { table } = slabs;
   cache.stat(cpu, SlabStat.alloc_slab);
-  if (cache.isDebug) return allocSingleFromNewSlab(slabs, cache, slab);
+  if (cache.isDebug) return allocSingleFromNewSlab(slabs, cache, cpu, gfp, slab);
   const freelist = table.freelist[slab]!;
   table.freelist[slab] = NO_SLOT;
   table.inuse[slab] = table.objects[slab]!;

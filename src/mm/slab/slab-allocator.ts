@@ -4,12 +4,14 @@
  * A slot is named by slab and number. Where a mechanism hands one out it returns the slab and leaves the slot in
  * `slot`, so that nothing is created per object.
  */
+import { GFP_RECLAIM } from '../gfp.js';
 import type { Policy } from '../policy.js';
 import { type CacheSpec, type SlabMachine, slabGeometry } from './geometry.js';
 import { KmemCache } from './kmem-cache.js';
 import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
 import type {
   DeferredSlabs,
+  InterruptedLocks,
   SlabLock,
   SlabLockListener,
   SlabObserver,
@@ -33,6 +35,8 @@ export class SlabAllocator {
   slot = 0;
   locks: SlabLockListener | null = null;
   observer: SlabObserver | null = null;
+  /** what the code below the present request holds; null where it interrupted nothing */
+  interrupted: InterruptedLocks | null = null;
   /** without one, what must be put off is done at once */
   deferred: DeferredSlabs | null = null;
   /** stands in for the cycle counter, which decides whether other nodes' lists are looked at; model: slub 2.3 step 7 */
@@ -101,6 +105,18 @@ export class SlabAllocator {
 
   lock(lock: SlabLock, cache: KmemCache, index: number): void {
     if (this.locks !== null) this.locks.enter(lock, cache, index);
+  }
+
+  /** Whether the code that was interrupted has this lock. */
+  isHeldBelow(lock: SlabLock, cache: KmemCache, index: number): boolean {
+    return this.interrupted?.holds(lock, cache, index) ?? false;
+  }
+
+  /** Takes a lock as the request may: one that may not wait gets it only if it is free. @returns whether it has it */
+  lockFor(gfp: number, lock: SlabLock, cache: KmemCache, index: number): boolean {
+    if ((gfp & GFP_RECLAIM) === 0 && this.isHeldBelow(lock, cache, index)) return false;
+    this.lock(lock, cache, index);
+    return true;
   }
 
   unlock(lock: SlabLock, cache: KmemCache, index: number): void {

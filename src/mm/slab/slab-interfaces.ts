@@ -40,7 +40,15 @@ export interface SlabObserver {
   slabGone(cache: KmemCache, slab: number, cpu: number): void;
 }
 
-/** Takes over what a request that may not wait must leave undone. model: slub 2.3 step 9 */
+/** What the code that a request interrupted has locked on the CPU of the request. model: slub 3.4 */
+export interface InterruptedLocks {
+  holds(lock: SlabLock, cache: KmemCache, index: number): boolean;
+}
+
+/** Takes over what a request that may not wait must leave undone. model: slub 3.5 */
 export interface DeferredSlabs {
+  /** a cpu slab that gave way, still frozen, with its private freelist */
   deactivateLater(cache: KmemCache, cpu: number, slab: number, freelist: number): void;
+  /** a new slab that no list took: not frozen, no slot in use, in no count */
+  freeLater(cpu: number, slab: number): void;
 }

@@ -27,7 +27,10 @@ import {
 export interface ValidateSlabOptions {
   /** what was handed out, if somebody knows: then every slot must be somewhere */
   readonly isLive?: (slab: number, slot: number) => boolean;
-  /** frozen slabs that wait to be deactivated, with the private freelist that goes back into them */
+  /**
+   * slabs that wait: frozen ones to be deactivated, with the private freelist that goes back into them; others, which no
+   * node counts, to be freed
+   */
   readonly deferred?: ReadonlyMap<number, number>;
 }
 
@@ -120,6 +123,11 @@ class SlabValidator {
     return length;
   }
 
+  /** Waits to be freed and never was in use. */
+  #isUncounted(slab: number): boolean {
+    return this.#places.get(slab) === 'deferred' && !this.#table.hasFlag(slab, SLAB_FROZEN);
+  }
+
   #nodeCounts(cache: KmemCache, node: number): void {
     const { table } = this.slabs;
     let slabs = 0;
@@ -128,7 +136,8 @@ class SlabValidator {
       if (
         table.hasFlag(slab, SLAB_EXISTS) &&
         table.cache[slab] === cache.number &&
-        table.node[slab] === node
+        table.node[slab] === node &&
+        !this.#isUncounted(slab)
       ) {
         slabs++;
         objects += table.objects[slab]!;
@@ -146,8 +155,10 @@ class SlabValidator {
     const place = this.#places.get(slab);
     const cache = this.slabs.caches[table.cache[slab]!]!;
     const where = `${cache.name} slab ${slab}`;
+    // One that waits to be freed was never in use, so it was never frozen.
+    const isUnused = table.inuse[slab] === 0 && this.#isUncounted(slab);
     const marks: readonly (readonly [flag: number, expected: boolean, name: string])[] = [
-      [SLAB_FROZEN, place === 'cpu' || place === 'deferred', 'frozen'],
+      [SLAB_FROZEN, place === 'cpu' || (place === 'deferred' && !isUnused), 'frozen'],
       [SLAB_NODE_PARTIAL, place === 'partial', 'node-partial'],
       [SLAB_ON_FULL_LIST, place === 'full', 'full'],
     ];

@@ -7,12 +7,17 @@ import type { TraceLimits } from '../../trace/limits.js';
 /** As for the readers that follow: a longer line is theirs to complain of. */
 const MAX_LINE_BYTES = 64 << 20;
 /** Slab runs by the names in their headers that are no run of plain operations. */
-const OTHER_SLAB_RUNS: ReadonlySet<unknown> = new Set(['nlrun', 'nltab', 'nlfree', 'nest', 'nlnat']);
+const OTHER_SLAB_RUNS: ReadonlySet<unknown> = new Set(['nlrun', 'nest', 'nlnat']);
+const NOLOCK_TABLES: ReadonlySet<unknown> = new Set(['nltab', 'nlfree']);
 
 /** @throws InputError for a run of a kind that nothing here can verify */
-export async function scriptedRunKind(path: string, limits?: TraceLimits): Promise<'pages' | 'slab'> {
+export async function scriptedRunKind(
+  path: string,
+  limits?: TraceLimits,
+): Promise<'pages' | 'slab' | 'nolock'> {
   const header = await firstValue(path, limits);
   if (header?.t !== 'run' || header.mix !== undefined) return 'pages';
+  if (NOLOCK_TABLES.has(header.name)) return 'nolock';
   if (!OTHER_SLAB_RUNS.has(header.name)) return header.stats === undefined ? 'pages' : 'slab';
   throw new InputError({
     file: path,
@@ -20,7 +25,7 @@ export async function scriptedRunKind(path: string, limits?: TraceLimits): Promi
     field: 'name',
     value: String(header.name),
     expectation: 'is a run of kmalloc_nolock, which cannot be verified yet',
-    remedy: 'give a run of page or slab operations',
+    remedy: 'give a run of page or slab operations, or a table of kmalloc_nolock or kfree_nolock',
   });
 }
 

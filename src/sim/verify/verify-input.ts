@@ -8,11 +8,14 @@ import { resultPolicy } from '../../report/result-policy.js';
 import type { VerifyResult } from '../../report/verify-result.js';
 import { fromSystemError, InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
+import type { NolockTable } from '../../trace/oracle/nolock-table.js';
+import type { SlabRunHeader } from '../../trace/oracle/slab-run-lines.js';
 import { isDirectory, openRecording } from '../../trace/recording/recording.js';
 import type { OpenOptions } from '../../trace/source.js';
 import { digestInput } from '../input-digest.js';
 import { DEFAULT_MAX_MACHINE_PAGES } from '../machine-limit.js';
 import { Stopwatch } from '../stopwatch.js';
+import { verifyNolockTable } from './nolock-verify.js';
 import { verifyOracleRun } from './oracle-verify.js';
 import { verifyRecording } from './recording-verify.js';
 import { scriptedRunKind } from './scripted-run-kind.js';
@@ -35,7 +38,7 @@ export async function verifyInput(request: VerifyRequest): Promise<VerifyResult>
   if (await isDirectory(request.input)) return verifyDirectory(request);
   if (/\.jsonl(?:\.xz|\.gz|\.zst)?$/.test(request.input)) {
     const kind = await scriptedRunKind(request.input, request.open?.limits);
-    return kind === 'slab' ? verifySlab(request) : verifyScriptedRun(request);
+    return kind === 'pages' ? verifyScriptedRun(request) : verifySlab(request, kind);
   }
   // A path that is mistyped is no file of the wrong kind.
   await access(request.input).catch((error: unknown) => {
@@ -96,10 +99,17 @@ async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> 
   };
 }
 
-async function verifySlab(request: VerifyRequest): Promise<VerifyResult> {
+function titleOf(header: SlabRunHeader | NolockTable['header']): string {
+  const { release, name } = header;
+  if ('seed' in header) return `${release} slab ${name} seed ${header.seed}`;
+  return `${release} table ${name}${header.acct === 1 ? ', accounted' : ''}`;
+}
+
+async function verifySlab(request: VerifyRequest, kind: 'slab' | 'nolock'): Promise<VerifyResult> {
   const stopwatch = new Stopwatch();
   let policy: ResolvedPolicy | undefined;
-  const verdict = await verifySlabRun(request.input, {
+  const verify = kind === 'slab' ? verifySlabRun : verifyNolockTable;
+  const verdict = await verify(request.input, {
     policyFor: async (release) => {
       policy = await policyFor(request, release);
       return policy.policy;
@@ -117,7 +127,7 @@ async function verifySlab(request: VerifyRequest): Promise<VerifyResult> {
     matched,
     first_divergence: verdict.first_divergence,
     kind: 'oracle',
-    title: `${header.release} slab ${header.name} seed ${header.seed}`,
+    title: titleOf(header),
     tool: { name: 'spbsim', version: toolVersion() },
     input: await digestInput(request.input, 'oracle', request.input),
     kernel: header.release,

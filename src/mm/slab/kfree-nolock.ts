@@ -1,0 +1,27 @@
+/**
+ * kfree_nolock(): gives an object of kmalloc_nolock() back from any context. Only a slot of this CPU's own slab can go
+ * back without a lock; all others are left to later, and count as in use until then.
+ * model: slub 4
+ */
+import type { DeferredWork } from './deferred.js';
+import { slabFree } from './slab-free.js';
+import { SlabLock } from './slab-interfaces.js';
+
+/** @returns whether the slot is free now, and not only later */
+export function kfreeNolock(
+  deferred: DeferredWork,
+  cpu: number,
+  slab: number,
+  slot: number,
+  isNmi: boolean,
+): boolean {
+  const { allocator } = deferred;
+  const cache = allocator.caches[allocator.table.cache[slab]!]!;
+  const isOwn = cache.cpuSlab[cpu] === slab;
+  if (!isOwn || (isNmi && allocator.isHeldBelow(SlabLock.cpu_slab, cache, cpu))) {
+    deferred.freeObjectLater(cpu, slab, slot);
+    return false;
+  }
+  slabFree(allocator, cache, cpu, slab, slot);
+  return true;
+}
