@@ -62,8 +62,8 @@ async function policySides(
 ): Promise<[ReplayedSide, ReplayedSide]> {
   if (options.policy !== undefined)
     throw new UsageError(`--policy ${options.policy}: A and B are the policies here, leave it out`);
-  const policyA = await resolvePolicy(a, [...options.set, ...options.setA]);
-  const policyB = await resolvePolicy(b, [...options.set, ...options.setB]);
+  const policyA = await resolvePolicy(a, options.set, { option: '--set-a', texts: options.setA });
+  const policyB = await resolvePolicy(b, options.set, { option: '--set-b', texts: options.setB });
   const machine = await chooseMachine(options);
   const own = (policy: ResolvedPolicy) =>
     withOverrides({ ...policy, overrides: policy.overrides.slice(options.set.length) });
@@ -82,15 +82,15 @@ async function machineSides(
   for (const key of ['machine', 'memory', 'nodes', 'cpus'] as const)
     if (options[key] !== undefined)
       throw new UsageError(`--${key}: A and B are the machines here, leave it out`);
-  const side = async (path: string, set: readonly string[]) => ({
-    policy: await resolvePolicy(options.policy, [...options.set, ...set]),
+  const side = async (path: string, option: string, texts: readonly string[]) => ({
+    policy: await resolvePolicy(options.policy, options.set, { option, texts }),
     machine: await readMachineFile(path),
     machineOrigin: path,
   });
   const [labelA, labelB] = distinct(basename(a), basename(b));
   return [
-    { label: labelA, ...(await side(a, options.setA)) },
-    { label: labelB, ...(await side(b, options.setB)) },
+    { label: labelA, ...(await side(a, '--set-a', options.setA)) },
+    { label: labelB, ...(await side(b, '--set-b', options.setB)) },
   ];
 }
 

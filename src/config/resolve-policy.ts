@@ -96,25 +96,32 @@ async function collectLayers(
   ];
 }
 
-/** One `--set` text, `knob=value`. */
-function parseOverride(text: string): [KnobName, KnobValue] {
+/** One `--set` text, `knob=value`. @param option  for messages */
+function parseOverride(text: string, option: string): [KnobName, KnobValue] {
   const equals = text.indexOf('=');
-  if (equals < 0) throw new UsageError(`--set ${text}: expected knob=value`);
+  if (equals < 0) throw new UsageError(`${option} ${text}: expected knob=value`);
   const name = text.slice(0, equals).trim();
   if (!isKnobName(name)) {
     const hint = didYouMean(name, KNOB_NAMES) || '; all are listed by: spbsim policy show';
-    throw new UsageError(`--set ${text}: unknown knob ${quoteValue(name)}${hint}`);
+    throw new UsageError(`${option} ${text}: unknown knob ${quoteValue(name)}${hint}`);
   }
   const given = text.slice(equals + 1);
   const value = parseKnobValue(name, given);
   if (value === undefined) {
-    throw new UsageError(`--set ${text}: ${quoteValue(given)} is not ${knobExpectation(name)}`);
+    throw new UsageError(`${option} ${text}: ${quoteValue(given)} is not ${knobExpectation(name)}`);
   }
   return [name, value];
 }
 
+/** Overrides that only one of several policies of a command gets. */
+export interface OwnOverrides {
+  /** such as --set-a */
+  readonly option: string;
+  readonly texts: readonly string[];
+}
+
 /**
- * Resolves a policy by preset name or file path, and applies `--set` texts in the order given.
+ * Resolves a policy by preset name or file path, and applies `--set` texts in the order given, its own ones last.
  *
  * @throws UsageError       for an unknown name, a missing file, a bad override
  * @throws InputError  for a file whose contents are wrong
@@ -122,6 +129,7 @@ function parseOverride(text: string): [KnobName, KnobValue] {
 export async function resolvePolicy(
   nameOrPath: string = DEFAULT_POLICY_NAME,
   overrides: readonly string[] = [],
+  own: OwnOverrides = { option: '--set', texts: [] },
 ): Promise<ResolvedPolicy> {
   const layers = await collectLayers(nameOrPath, process.cwd(), [], (message) => new UsageError(message));
   const values: Record<KnobName, KnobValue> = { ...defaultPolicy() };
@@ -137,7 +145,8 @@ export async function resolvePolicy(
       if (value !== undefined) apply(name as KnobName, value, layer.name);
     }
   }
-  for (const text of overrides) apply(...parseOverride(text), '--set');
+  for (const text of overrides) apply(...parseOverride(text, '--set'), '--set');
+  for (const text of own.texts) apply(...parseOverride(text, own.option), own.option);
 
   const top = layers.at(-1)!;
   return {
@@ -146,6 +155,6 @@ export async function resolvePolicy(
     policy: values as unknown as Policy,
     text_layout: layout,
     origin,
-    overrides: [...overrides],
+    overrides: [...overrides, ...own.texts],
   };
 }

@@ -342,7 +342,7 @@ describe('mistakes: one line on stderr, nothing on stdout, no file left behind',
     ['small.yaml large.yaml small.csv --cpus 2', 2, '--cpus: A and B are the machines here'],
     ['mainline-6.18 spb-v2 small.csv --json --md', 2, '--json and --md: choose one'],
     ['mainline-6.18 spb-v2 small.csv --cpus 2', 2, '--nodes and --cpus describe a machine of a given size'],
-    ['mainline-6.18 spb-v2 small.csv --set-b nope=1', 2, '--set nope=1: unknown knob "nope"'],
+    ['mainline-6.18 spb-v2 small.csv --set-b nope=1', 2, '--set-b nope=1: unknown knob "nope"'],
     ['mainline-6.18 spb-v2 small.csv --from 2s --to 1s', 2, '--from 2s --to 1s: nothing lies between'],
     // traces
     ['mainline-6.18 spb-v2 none.csv', 3, 'none.csv  does not exist; check the path'],

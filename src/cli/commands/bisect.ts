@@ -8,12 +8,12 @@ import type { BisectProgress } from '../../sim/bisect/bisect.js';
 import { parseExpression } from '../../sim/expression/parse.js';
 import { ExitCode } from '../exit-codes.js';
 import { type InputOptions, openOptions } from '../input-options.js';
-import { guardInterrupt } from '../interrupt.js';
 import { chooseMachine, type MachineOptions } from '../machine-options.js';
 import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
-import { ProgressLine } from '../progress.js';
+import type { ProgressLine } from '../progress.js';
 import { shellCommand } from '../shell-command.js';
+import { watched } from '../watched.js';
 
 export interface BisectOptions extends InputOptions, Omit<MachineOptions, 'policy'> {
   readonly until: string;
@@ -47,30 +47,27 @@ export async function bisectCommand(
   if (reduce !== undefined && !CSV_NAME.test(reduce))
     throw new UsageError(`--reduce ${reduce}: expected a name ending in .csv, .csv.gz or .csv.zst`);
   const until = parseExpression(options.until);
-  const policyA = await resolvePolicy(a, [...options.set, ...options.setA]);
-  const policyB = await resolvePolicy(b, [...options.set, ...options.setB]);
+  const policyA = await resolvePolicy(a, options.set, { option: '--set-a', texts: options.setA });
+  const policyB = await resolvePolicy(b, options.set, { option: '--set-b', texts: options.setB });
   const machine = await chooseMachine(options);
   const { bisectTrace } = await import('../../sim/bisect/bisect.js');
-  const progress = new ProgressLine();
-  const interrupt = guardInterrupt();
-  const result = await bisectTrace({
-    inputs: [trace],
-    a: policyA,
-    b: policyB,
-    until,
-    ...machine,
-    exhaustive: options.exhaustive ?? false,
-    reduce: reduce === undefined ? undefined : { output: reduce, maxTests: options.maxTests },
-    open: await openOptions(options),
-    max_machine_pages: await machineLimit(options.maxMachine),
-    seed: options.seed,
-    see: (event) => explainCommands(trace, event, [a, b], options),
-    onProgress: (done) => showProgress(progress, done),
-    signal: interrupt.signal,
-  }).finally(() => {
-    progress.clear();
-    interrupt.release();
-  });
+  const result = await watched(async (watch) =>
+    bisectTrace({
+      inputs: [trace],
+      a: policyA,
+      b: policyB,
+      until,
+      ...machine,
+      exhaustive: options.exhaustive ?? false,
+      reduce: reduce === undefined ? undefined : { output: reduce, maxTests: options.maxTests },
+      open: await openOptions(options),
+      max_machine_pages: await machineLimit(options.maxMachine),
+      seed: options.seed,
+      see: (event) => explainCommands(trace, event, [a, b], options),
+      onProgress: (done) => showProgress(watch.progress, done),
+      signal: watch.signal,
+    }),
+  );
   if (result.found === null) process.exitCode = ExitCode.failed;
   for (const cut of result.cut) {
     process.exitCode = ExitCode.invalidInput;

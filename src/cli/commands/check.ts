@@ -18,10 +18,9 @@ import { writeOutput } from '../../trace/bytes/output-file.js';
 import { checkPolicies, checkTraces, type SubjectOptions } from '../check-subjects.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
-import { guardInterrupt } from '../interrupt.js';
 import { machineLimit, seedRange } from '../option-values.js';
 import { print } from '../output.js';
-import { ProgressLine } from '../progress.js';
+import { watched } from '../watched.js';
 
 export interface CheckOptions extends InputOptions, SubjectOptions {
   readonly budget?: string;
@@ -70,24 +69,21 @@ export async function checkCommand(traces: readonly string[], options: CheckOpti
     traces: await checkTraces(traces, file, options),
     policies: await checkPolicies(file, options),
   };
-  const progress = new ProgressLine();
-  const interrupt = guardInterrupt();
-  const outcome = await runCheck({
-    ...subjects,
-    seeds: seedsOf(file, options),
-    budgets,
-    budgetPath: options.budget ?? null,
-    baseline,
-    baselinePath: baselinePath ?? null,
-    open: await openOptions(options),
-    check: options.check ?? false,
-    max_machine_pages: await machineLimit(options.maxMachine),
-    onProgress: (done) => progress.update(done),
-    signal: interrupt.signal,
-  }).finally(() => {
-    progress.clear();
-    interrupt.release();
-  });
+  const outcome = await watched(async ({ onProgress, signal }) =>
+    runCheck({
+      ...subjects,
+      seeds: seedsOf(file, options),
+      budgets,
+      budgetPath: options.budget ?? null,
+      baseline,
+      baselinePath: baselinePath ?? null,
+      open: await openOptions(options),
+      check: options.check ?? false,
+      max_machine_pages: await machineLimit(options.maxMachine),
+      onProgress,
+      signal,
+    }),
+  );
   let { result } = outcome;
   if (options.updateBaseline) {
     const updated = baseline.with(outcome.measured);

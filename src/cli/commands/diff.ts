@@ -5,12 +5,11 @@ import type { DiffAhead } from '../diff-ahead.js';
 import { kindOfBoth, replayedSides, savedSides } from '../diff-sides.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
-import { guardInterrupt } from '../interrupt.js';
 import type { MachineOptions } from '../machine-options.js';
 import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
-import { ProgressLine } from '../progress.js';
 import { chooseTimes } from '../time-options.js';
+import { watched } from '../watched.js';
 
 export interface DiffOptions extends InputOptions, MachineOptions {
   readonly setA: readonly string[];
@@ -87,25 +86,22 @@ async function replayedDiff(
   const times = await chooseTimes(options);
   const { runDiff } = await import('../../sim/diff/run-diff.js');
   if (!options.json) preloadRendering();
-  const progress = new ProgressLine();
-  const interrupt = guardInterrupt();
-  return runDiff({
-    kind: kind === 'policy' ? 'policies' : 'machines',
-    sides,
-    traces,
-    seeds: options.seeds ?? DEFAULT_SEEDS,
-    open: await openOptions(options),
-    ...times,
-    ...ahead,
-    check: options.check ?? false,
-    explains: options.explain ?? true,
-    max_machine_pages: await machineLimit(options.maxMachine),
-    onProgress: (done) => progress.update(done),
-    signal: interrupt.signal,
-  }).finally(() => {
-    progress.clear();
-    interrupt.release();
-  });
+  return watched(async ({ onProgress, signal }) =>
+    runDiff({
+      kind: kind === 'policy' ? 'policies' : 'machines',
+      sides,
+      traces,
+      seeds: options.seeds ?? DEFAULT_SEEDS,
+      open: await openOptions(options),
+      ...times,
+      ...ahead,
+      check: options.check ?? false,
+      explains: options.explain ?? true,
+      max_machine_pages: await machineLimit(options.maxMachine),
+      onProgress,
+      signal,
+    }),
+  );
 }
 
 /** While the sides replay there is time for it. */

@@ -2,11 +2,10 @@
 import { UsageError } from '../../config/usage-error.js';
 import type { EventTarget } from '../../sim/explain-find.js';
 import { checkInputs, type InputOptions, openOptions } from '../input-options.js';
-import { guardInterrupt } from '../interrupt.js';
 import { chooseMachine, type MachineOptions } from '../machine-options.js';
 import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
-import { ProgressLine } from '../progress.js';
+import { watched } from '../watched.js';
 
 export interface ExplainOptions extends InputOptions, MachineOptions {
   readonly event?: number;
@@ -34,23 +33,20 @@ export async function explainCommand(inputs: readonly string[], options: Explain
   const policy = await resolvePolicy(options.policy, options.set);
   const machine = await chooseMachine(options);
   const { explainEvent } = await import('../../sim/explain.js');
-  const progress = new ProgressLine();
-  const interrupt = guardInterrupt();
-  const explanation = await explainEvent({
-    inputs: [...inputs],
-    target,
-    policy,
-    ...machine,
-    join: options.join,
-    seed: options.seed,
-    open: await openOptions(options),
-    max_machine_pages: await machineLimit(options.maxMachine),
-    onProgress: (done) => progress.update(done),
-    signal: interrupt.signal,
-  }).finally(() => {
-    progress.clear();
-    interrupt.release();
-  });
+  const explanation = await watched(async ({ onProgress, signal }) =>
+    explainEvent({
+      inputs: [...inputs],
+      target,
+      policy,
+      ...machine,
+      join: options.join,
+      seed: options.seed,
+      open: await openOptions(options),
+      max_machine_pages: await machineLimit(options.maxMachine),
+      onProgress,
+      signal,
+    }),
+  );
   if (options.json) {
     const { jsonText } = await import('../../report/result-json.js');
     await print(jsonText(explanation));

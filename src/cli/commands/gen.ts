@@ -3,11 +3,9 @@ import { UsageError } from '../../config/usage-error.js';
 import type { GeneratedTrace, GenerateOptions } from '../../gen/generate.js';
 import type { Workload } from '../../gen/workload.js';
 import type { Written } from '../../gen/write-workload.js';
-import { ExitCode } from '../exit-codes.js';
-import { guardInterrupt } from '../interrupt.js';
 import { print } from '../output.js';
 import { chooseFormat, type OutputChoice } from '../output-format.js';
-import { ProgressLine } from '../progress.js';
+import { watched } from '../watched.js';
 
 export interface GenOptions extends OutputChoice {
   readonly seed: number;
@@ -28,20 +26,16 @@ export async function genCommand(name: string | undefined, options: GenOptions):
   const trace = generate(name, await generateOptions(options));
   const format = await chooseFormat(options);
   const { writeWorkload } = await import('../../gen/write-workload.js');
-  const progress = new ProgressLine();
-  const interrupt = guardInterrupt();
-  const written = await writeWorkload(trace, {
-    output: options.output,
-    format,
-    onProgress: (done) => progress.update(done),
-    signal: interrupt.signal,
-  }).finally(() => {
-    progress.clear();
-    interrupt.release();
-  });
+  const written = await watched(async ({ onProgress, signal }) =>
+    writeWorkload(trace, {
+      output: options.output,
+      format,
+      onProgress,
+      signal,
+    }),
+  );
   // On stderr, because stdout may be the trace itself.
   process.stderr.write(await summary(trace, options, written));
-  if (interrupt.signal.aborted) process.exitCode = ExitCode.interrupted;
 }
 
 async function generateOptions(options: GenOptions): Promise<GenerateOptions> {

@@ -3,14 +3,13 @@ import type { RunResult } from '../../report/run-result.js';
 import { printable } from '../../report/sanitize.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions } from '../input-options.js';
-import { guardInterrupt } from '../interrupt.js';
 import { chooseMachine, type MachineOptions } from '../machine-options.js';
 import { machineLimit } from '../option-values.js';
 import { print } from '../output.js';
-import { ProgressLine } from '../progress.js';
 import type { ReadAhead } from '../read-ahead.js';
 import type { IsGiven, StateChoice, StateOptions } from '../state-options.js';
 import { chooseTimes, type TimeOptions } from '../time-options.js';
+import { watched } from '../watched.js';
 
 export interface RunOptions extends InputOptions, MachineOptions, TimeOptions, StateOptions {
   readonly mode: 'free' | 'pinned';
@@ -39,26 +38,23 @@ export async function runCommand(
   const times = await chooseTimes(options);
 
   const { runTraces } = await import('../../sim/run-trace.js');
-  const progress = new ProgressLine();
-  const interrupt = guardInterrupt();
-  const result = await runTraces({
-    inputs: [...inputs],
-    policy,
-    ...machine,
-    ...times,
-    mode: options.mode,
-    check: options.check ?? false,
-    join: options.join,
-    ...ahead,
-    max_machine_pages: await machineLimit(options.maxMachine),
-    seed: options.seed,
-    ...state?.request,
-    onProgress: (done) => progress.update(done),
-    signal: interrupt.signal,
-  }).finally(() => {
-    progress.clear();
-    interrupt.release();
-  });
+  const result = await watched(async ({ onProgress, signal }) =>
+    runTraces({
+      inputs: [...inputs],
+      policy,
+      ...machine,
+      ...times,
+      mode: options.mode,
+      check: options.check ?? false,
+      join: options.join,
+      ...ahead,
+      max_machine_pages: await machineLimit(options.maxMachine),
+      seed: options.seed,
+      ...state?.request,
+      onProgress,
+      signal,
+    }),
+  );
   tellCutInputs(result);
   state?.tell();
 

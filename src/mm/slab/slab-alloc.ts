@@ -93,21 +93,17 @@ function fromCpuSlab(
   if (slab === NO_SLAB) return NOTHING;
   const isElsewhere = node >= 0 && slabs.table.node[slab] !== node;
   if (isElsewhere) cache.stat(cpu, SlabStat.alloc_node_mismatch);
-  if (isElsewhere || (allowSpin && !pfmemallocMatches(slabs, slab, gfp))) {
-    slabs.lock(SlabLock.cpu_slab, cache, cpu);
-    if (slab !== cache.cpuSlab[cpu]) {
-      slabs.unlock(SlabLock.cpu_slab, cache, cpu);
-      return AGAIN;
-    }
-    const freelist = detachCpuSlab(slabs, cache, cpu);
-    slabs.unlock(SlabLock.cpu_slab, cache, cpu);
-    deactivateSlab(slabs, cache, cpu, slab, freelist);
-    return NOTHING;
-  }
+  const isUnfit = isElsewhere || (allowSpin && !pfmemallocMatches(slabs, slab, gfp));
   slabs.lock(SlabLock.cpu_slab, cache, cpu);
   if (slab !== cache.cpuSlab[cpu]) {
     slabs.unlock(SlabLock.cpu_slab, cache, cpu);
     return AGAIN;
+  }
+  if (isUnfit) {
+    const freelist = detachCpuSlab(slabs, cache, cpu);
+    slabs.unlock(SlabLock.cpu_slab, cache, cpu);
+    deactivateSlab(slabs, cache, cpu, slab, freelist);
+    return NOTHING;
   }
   const own = cache.freelist[cpu]!;
   if (own !== NO_SLOT) return load(slabs, cache, cpu, slab, own);

@@ -120,10 +120,16 @@ function seedsOf({ seeds }: CheckRequest, { trace }: CheckTrace, notes: Set<stri
   return seeds.slice(0, 1);
 }
 
-/** As many at once as there are CPUs; the results are in the order of the jobs, whoever ends first. */
+/**
+ * As many at once as there are CPUs; the results are in the order of the jobs, whoever ends first. When one fails the others
+ * stop, and none is begun any more.
+ */
 async function replayAll(request: CheckRequest, jobs: readonly Job[]): Promise<RunResult[]> {
   const results: RunResult[] = [];
   const left = jobs.entries();
+  const stop = new AbortController();
+  const onAbort = () => stop.abort();
+  request.signal?.addEventListener('abort', onAbort, { once: true });
   let events = 0;
   const work = async () => {
     const fleet = await Fleet.start(1);
@@ -132,17 +138,24 @@ async function replayAll(request: CheckRequest, jobs: readonly Job[]): Promise<R
         const [result] = await fleet.replay(
           { inputs: [job.trace.trace], open: request.open, seed: job.seed },
           [sideRequest(request, job)],
-          { signal: request.signal },
+          { signal: stop.signal },
         );
         results[at] = result!;
         events += result!.span.events;
         request.onProgress?.({ events, ts_ns: result!.span.last_ns });
       }
+    } catch (error) {
+      stop.abort();
+      throw error;
     } finally {
       fleet.close();
     }
   };
-  await Promise.all(Array.from({ length: Math.min(jobs.length, availableParallelism()) }, work));
+  try {
+    await Promise.all(Array.from({ length: Math.min(jobs.length, availableParallelism()) }, work));
+  } finally {
+    request.signal?.removeEventListener('abort', onAbort);
+  }
   return results;
 }
 

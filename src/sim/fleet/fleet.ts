@@ -70,6 +70,7 @@ export class Fleet {
     requests: readonly SideRequest[],
     options: FleetOptions = {},
   ): Promise<RunResult[]> {
+    options.signal?.throwIfAborted();
     const sides = this.#sides.slice(0, requests.length);
     const slots = newSlots();
     const sender = new SlotSender(
