@@ -3,6 +3,7 @@
  * back without a lock; all others are left to later, and count as in use until then.
  * model: slub 4
  */
+import { Context } from '../context.js';
 import type { DeferredWork } from './deferred.js';
 import { slabFree } from './slab-free.js';
 import { SlabLock } from './slab-interfaces.js';
@@ -13,12 +14,12 @@ export function kfreeNolock(
   cpu: number,
   slab: number,
   slot: number,
-  isNmi: boolean,
+  context: Context,
 ): boolean {
   const { allocator } = deferred;
   const cache = allocator.caches[allocator.table.cache[slab]!]!;
   const isOwn = cache.cpuSlab[cpu] === slab;
-  if (!isOwn || (isNmi && allocator.isHeldBelow(SlabLock.cpu_slab, cache, cpu))) {
+  if (!isOwn || (context === Context.nmi && allocator.isHeldBelow(SlabLock.cpu_slab, cache, cpu))) {
     deferred.freeObjectLater(cpu, slab, slot);
     return false;
   }

@@ -5,6 +5,7 @@
  * What is held stands in `interrupted` of the slab allocator, and of the page allocator below.
  * model: slub 3
  */
+import { Context } from '../context.js';
 import { GFP_NOMEMALLOC_BIT, GFP_NOWARN_BIT } from '../gfp.js';
 import type { KmallocCaches } from './kmalloc.js';
 import type { KmemCache } from './kmem-cache.js';
@@ -23,7 +24,7 @@ const BUSY = -3;
  * Allocates from the cache for so many bytes, or from the one after it.
  *
  * @param gfp ACCOUNT and ZERO at most
- * @param isNmi called in an NMI, which may have struck in the middle of a change to the private freelist
+ * @param context of the caller; an NMI may have struck in the middle of a change to the private freelist
  * @returns the object's slab, its slot in `slabs.slot`; NO_SLAB for none; ZERO_SIZE
  */
 export function kmallocNolock(
@@ -32,7 +33,7 @@ export function kmallocNolock(
   bytes: number,
   gfp: number,
   node: number,
-  isNmi: boolean,
+  context: Context,
 ): number {
   if (bytes === 0) return ZERO_SIZE;
   const { slabs } = kmalloc;
@@ -41,7 +42,7 @@ export function kmallocNolock(
   for (let attempt = 0; attempt < 2; attempt++) {
     const cache = kmalloc.cacheFor(wanted, gfp);
     if (cache === null || !canServe(cache)) break;
-    const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, isNmi);
+    const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, context === Context.nmi);
     if (slab !== BUSY) return slab;
     wanted = cache.geometry.object_size_bytes + 1;
   }

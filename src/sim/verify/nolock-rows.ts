@@ -2,6 +2,7 @@
  * Runs one row of a nolock table in the model and puts what came of it beside what the kernel recorded, column by column,
  * in words.
  */
+import { Context } from '../../mm/context.js';
 import { kfreeNolock } from '../../mm/slab/kfree-nolock.js';
 import { kmallocNolock, ZERO_SIZE } from '../../mm/slab/kmalloc-nolock.js';
 import type { KmemCache } from '../../mm/slab/kmem-cache.js';
@@ -18,6 +19,9 @@ export interface RowColumn {
 
 export const NOLOCK_PARTS = ['prepared states', 'results', 'counters', 'deferred lists', 'slabs'] as const;
 export type NolockPart = (typeof NOLOCK_PARTS)[number];
+
+/** Contexts of the tables: called directly, in an NMI, in a hardirq. */
+const CONTEXTS = { D: Context.task, N: Context.nmi, H: Context.hardirq } as const;
 
 type Deltas = Readonly<Record<string, number>>;
 
@@ -58,7 +62,7 @@ export function allocRow(
   const lengths = [lengthsOf(machine)];
   machine.hold(row.held, cache, next);
   const gfp = NolockMachine.gfp(isAccounted);
-  const slab = kmallocNolock(machine.kmalloc, 0, row.size, gfp, -1, row.ctx === 'N');
+  const slab = kmallocNolock(machine.kmalloc, 0, row.size, gfp, -1, CONTEXTS[row.ctx]);
   machine.letGo();
   lengths.push(lengthsOf(machine));
   const result = resultText(machine, slab);
@@ -147,7 +151,7 @@ export function freeRow(
   const before = cache.totals();
   const lengths = [lengthsOf(machine)];
   machine.hold(row.held, cache, next);
-  kfreeNolock(deferred, 0, slab, slot, row.ctx === 'N');
+  kfreeNolock(deferred, 0, slab, slot, CONTEXTS[row.ctx]);
   machine.letGo();
   lengths.push(lengthsOf(machine));
   // A hardirq returns into the irq_work before anybody can look.

@@ -1,5 +1,6 @@
 /** kmalloc_nolock() and kfree_nolock(): the scenarios of the model's description, by number. model: slub 3, 4, 9 */
 import { describe, expect, test } from 'vitest';
+import { Context } from '../../../src/mm/context.js';
 import { GFP_KERNEL } from '../../../src/mm/gfp.js';
 import { DeferredWork } from '../../../src/mm/slab/deferred.js';
 import { flushCpuSlab } from '../../../src/mm/slab/flush-shrink.js';
@@ -34,13 +35,13 @@ class NolockRig extends Rig {
 
   /** Name of the cache that served, or the answer that is none. */
   nolock(bytes: number, isNmi = true, node = -1): string | null | typeof ZERO_SIZE {
-    const slab = kmallocNolock(this.kmalloc, 0, bytes, 0, node, isNmi);
+    const slab = kmallocNolock(this.kmalloc, 0, bytes, 0, node, isNmi ? Context.nmi : Context.task);
     if (slab === NO_SLAB) return null;
     return slab === ZERO_SIZE ? ZERO_SIZE : this.slabs.caches[this.slabs.table.cache[slab]!]!.name;
   }
 
   kfree({ slab, slot }: Place, isNmi = false): boolean {
-    return kfreeNolock(this.deferred, 0, slab, slot, isNmi);
+    return kfreeNolock(this.deferred, 0, slab, slot, isNmi ? Context.nmi : Context.task);
   }
 
   validate(): void {
@@ -253,7 +254,14 @@ test('39: slots handed out, free and waiting are all slots, whatever is held', (
     rig.held.clear();
     for (const lock of locks) if (random(4) === 0) rig.held.add(lock);
     if (random(100) < 55) {
-      const slab = kmallocNolock(rig.kmalloc, 0, 1 + random(96), 0, -1, random(2) === 0);
+      const slab = kmallocNolock(
+        rig.kmalloc,
+        0,
+        1 + random(96),
+        0,
+        -1,
+        random(2) === 0 ? Context.nmi : Context.task,
+      );
       if (slab >= 0) out.push({ slab, slot: rig.slabs.slot });
     } else if (out.length > 0) {
       const [place] = out.splice(random(out.length), 1);
