@@ -2,6 +2,7 @@
  * One slab cache: its geometry, what each CPU and each node hold of it, and its counters.
  * model: slub 0, 2.1, 2.2
  */
+import { arrays, numbers, type StateIo } from '../state-io.js';
 import type { CacheSpec, SlabGeometry } from './geometry.js';
 import { isDebugCache, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from './slab-flags.js';
 import { SlabList } from './slab-list.js';
@@ -73,6 +74,14 @@ export class KmemCache {
     this.total_objects = new Float64Array(nodes);
     this.full = new SlabList(table, nodes);
     this.stats = new Float64Array(cpus * NR_SLAB_STATS);
+  }
+
+  serialize(io: StateIo): void {
+    numbers<KmemCache>(io, this, ['min_partial', 'cpu_partial_slabs', 'remote_node_defrag_ratio']);
+    arrays<KmemCache>(io, this, ['cpuSlab', 'freelist', 'tid', 'cpuPartial', 'cpu_partial_count']);
+    arrays<KmemCache>(io, this, ['nr_partial', 'nr_slabs', 'total_objects', 'stats']);
+    io.part('partial', this.partial);
+    io.part('full', this.full);
   }
 
   stat(cpu: number, item: number, by = 1): void {

@@ -6,6 +6,7 @@
  */
 import { GFP_RECLAIM } from '../gfp.js';
 import type { Policy } from '../policy.js';
+import { arrays, type StateIo } from '../state-io.js';
 import { type CacheSpec, type SlabMachine, slabGeometry } from './geometry.js';
 import { KmemCache } from './kmem-cache.js';
 import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
@@ -60,6 +61,22 @@ export class SlabAllocator {
     this.nr_slab_unreclaimable_pages = new Float64Array(this.nodes);
     this.large_pages = new Float64Array(this.nodes);
     this.turnsBulkFrees = policy['slab.bulk_free_group'] === 'turned';
+  }
+
+  /** Caches that were made on the way are made again; all else is loaded into them. */
+  serialize(io: StateIo): void {
+    const specs = io.plain(
+      'caches',
+      this.caches.map(({ spec }) => spec),
+    );
+    if (io.isLoading) {
+      this.caches.length = Math.min(this.caches.length, specs.length);
+      for (const spec of specs.slice(this.caches.length)) this.createCache(spec);
+    }
+    io.part('table', this.table);
+    for (const cache of this.caches) io.part('cache', cache);
+    arrays<SlabAllocator>(io, this, ['nr_slab_reclaimable_pages', 'nr_slab_unreclaimable_pages']);
+    arrays<SlabAllocator>(io, this, ['large_pages']);
   }
 
   /** A new cache of its own; whether it could share another's is for the caller to decide. */

@@ -3,6 +3,7 @@
  * links are columns of the slab table, so a slab stands on one list at a time.
  * model: slub 0, 2.1
  */
+import { arrays, type StateIo } from '../state-io.js';
 import { NO_SLAB, type SlabTable } from './slab-table.js';
 
 export class SlabList {
@@ -16,6 +17,10 @@ export class SlabList {
   ) {
     this.head = new Int32Array(nodes).fill(NO_SLAB);
     this.tail = new Int32Array(nodes).fill(NO_SLAB);
+  }
+
+  serialize(io: StateIo): void {
+    arrays<SlabList>(io, this, ['head', 'tail']);
   }
 
   addHead(node: number, slab: number): void {

@@ -7,6 +7,7 @@
  * model: slub 0, 2.1
  */
 import { InvariantError } from '../invariant.js';
+import type { StateIo } from '../state-io.js';
 
 export const NO_SLAB = -1;
 /** Ends a freelist. Slots have numbers below it. */
@@ -26,6 +27,12 @@ export const SLAB_PFMEMALLOC = 4;
 export const SLAB_ON_FULL_LIST = 8;
 /** the number is in use */
 export const SLAB_EXISTS = 16;
+
+/** Columns of one entry per slab. */
+const COLUMNS = [
+  ...(['cache', 'node', 'pfn', 'order', 'objects', 'inuse', 'flags', 'freelist'] as const),
+  ...(['next', 'prev', 'ext', 'base'] as const),
+] as const;
 
 export class SlabTable {
   /** number of the cache */
@@ -53,10 +60,26 @@ export class SlabTable {
   count = 0;
   /** numbers above this were never used */
   end = 0;
-  readonly #freeIds: number[] = [];
+  #freeIds: number[] = [];
   #slotsEnd = 0;
   /** spans of slabs that are gone, by their length */
-  readonly #freeSpans = new Map<number, number[]>();
+  #freeSpans = new Map<number, number[]>();
+
+  serialize(io: StateIo): void {
+    this.count = io.number('count', this.count);
+    this.end = io.number('end', this.end);
+    this.#slotsEnd = io.number('slots_end', this.#slotsEnd);
+    for (const name of COLUMNS) this.#column(name, io);
+    this.links = io.growing('links', this.links);
+    this.#freeIds = io.list('free_ids', this.#freeIds);
+    const lengths = io.list('span_lengths', [...this.#freeSpans.keys()]);
+    const spans = lengths.map((length) => io.list('free_spans', this.#freeSpans.get(length) ?? []));
+    if (io.isLoading) this.#freeSpans = new Map(lengths.map((length, i) => [length, spans[i]!]));
+  }
+
+  #column<N extends (typeof COLUMNS)[number]>(name: N, io: StateIo): void {
+    this[name] = io.growing(name, this[name]);
+  }
 
   /** A new slab, its slots free and threaded in address order; it is on no list. model: slub 2.4 */
   create(cache: number, node: number, pfn: number, order: number, objects: number): number {
