@@ -30,7 +30,11 @@ export const NOTE_MEANINGS = {
   warm_up: 'events before --from, replayed for the state that they leave, and not counted',
   skipped_by_time: 'events after --to',
   series_ended: 'series that ended early, after 100,000 samples; a longer interval covers the trace',
-  not_modelled: 'events of kinds that are read but not yet modelled (slab, memcg, tags)',
+  implied_slab_frees: 'slab objects whose id is allocated again: their free is not in the trace',
+  unknown_slab_frees: 'frees of slab objects that no event allocated: from before the trace, or lost',
+  slab_page_events:
+    "page events of the recorded kernel's slabs, left out: the model's slabs have pages of their own",
+  not_modelled: 'events of kinds that are read but not yet modelled (memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   unknown_types:
     'events on a list of isolated pages, or of a type that the model does not have; the type of their block was taken',

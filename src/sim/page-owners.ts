@@ -19,9 +19,14 @@ export const Fate = {
   reclaimed: -3,
   /** an id whose allocation was split: its pages have gone different ways */
   scattered: -4,
+  /** a slab page of the recorded kernel; the model's slabs have pages of their own */
+  slab: -5,
 } as const;
 /** an object that is page i of a scattered allocation is its id's number and i times this */
 const PAGE_STEP = 2 ** 32;
+
+/** An event that failed, or that is about no page. */
+export const NO_PAGE = -1;
 
 const CHUNK_SHIFT = 12;
 const CHUNK = 1 << CHUNK_SHIFT;

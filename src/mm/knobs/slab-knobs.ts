@@ -2,6 +2,11 @@
 import { boolean, choice, type KnobSpec, number, numbers } from './knob.js';
 
 export const SLAB_KNOBS = {
+  'slab.replay': boolean(
+    true,
+    'slub 0',
+    "slab events go through the slab allocator, whose pages stand for the trace's own slab pages; off: they are counted only",
+  ),
   'slab.min_order': number(0, 0, 10, 'order', 'slub 1.5', 'slab_min_order= of the boot line'),
   'slab.max_order': number(
     3,

@@ -24,6 +24,7 @@ import {
 const MAY_DIFFER: ReadonlyMap<string, string> = new Map([
   ['#replay.last_pfn', 'told of the event that was just replayed, and of no other'],
   ['#replay.#rareOps.last_pfn', 'likewise'],
+  ['#replay.#frees.last_pfn', 'likewise'],
 ]);
 
 const stories: readonly Story[] = [
