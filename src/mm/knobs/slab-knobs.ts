@@ -79,4 +79,17 @@ export const SLAB_KNOBS = {
     'slub 1.4',
     'room for the requested size beside it, in kmalloc caches',
   ),
+  'slab.ext_entry_bytes': number(
+    8,
+    8,
+    64,
+    'bytes',
+    'slub 6.1',
+    "one slot's entry in a vector: 8 for memory cgroups, 16 with allocation profiling",
+  ),
+  'slab.ext_marks_failure': boolean(
+    false,
+    'slub 6.2',
+    'a vector that could not be made leaves a mark (debugging of allocation profiling)',
+  ),
 } as const satisfies Record<string, KnobSpec>;

@@ -6,7 +6,7 @@ import type { KmemCache } from './kmem-cache.js';
 import { NO_NODE, slabAllocSlow } from './slab-alloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { slabFreeGroup } from './slab-free.js';
-import { SlabLock } from './slab-interfaces.js';
+import { type SlabCharges, SlabLock } from './slab-interfaces.js';
 import { SlabStat } from './slab-stats.js';
 import { NO_SLAB, NO_SLOT } from './slab-table.js';
 
@@ -61,7 +61,7 @@ export function slabAllocBulk(
     slabs.unlock(SlabLock.cpu_slab, cache, cpu);
     const slab = slabAllocSlow(slabs, cache, cpu, gfp, NO_NODE);
     if (slab === NO_SLAB) {
-      freeBulk(slabs, cache, cpu, objects, i, false);
+      freeBulk(slabs, cache, cpu, objects, i, false, null);
       return 0;
     }
     objects.slab[i] = slab;
@@ -81,7 +81,7 @@ export function slabFreeBulk(
   objects: ObjectArray,
   count: number,
 ): void {
-  freeBulk(slabs, cache, cpu, objects, count, slabs.turnsBulkFrees);
+  freeBulk(slabs, cache, cpu, objects, count, slabs.turnsBulkFrees, slabs.charges);
 }
 
 function freeBulk(
@@ -91,8 +91,9 @@ function freeBulk(
   objects: ObjectArray,
   count: number,
   turns: boolean,
+  charges: SlabCharges | null,
 ): void {
-  for (let left = count; left > 0; ) left = freeOneGroup(slabs, cache, cpu, objects, left, turns);
+  for (let left = count; left > 0; ) left = freeOneGroup(slabs, cache, cpu, objects, left, turns, charges);
 }
 
 /**
@@ -107,6 +108,7 @@ function freeOneGroup(
   objects: ObjectArray,
   count: number,
   turns: boolean,
+  charges: SlabCharges | null,
 ): number {
   const { table } = slabs;
   const { slab, slot } = objects;
@@ -131,6 +133,7 @@ function freeOneGroup(
     left--;
     if (at !== left) swap(objects, at, left);
   }
+  if (charges !== null) for (let i = left; i < count; i++) charges.freed(cache, cpu, slab[i]!, slot[i]!);
   const head = turns ? last : newest;
   slabFreeGroup(slabs, cache, cpu, group, head, turns ? newest : last, size);
   return left;

@@ -22,6 +22,7 @@ export function countSlab(slabs: SlabAllocator, cache: KmemCache, slab: number):
 /** Gives the pages back. The slab is on no list and in no count any more. */
 export function freeSlab(slabs: SlabAllocator, cache: KmemCache, cpu: number, slab: number): void {
   const { table } = slabs;
+  slabs.charges?.slabGone(slab, cpu);
   slabs.observer?.slabGone(cache, slab, cpu);
   const pfn = table.pfn[slab]!;
   const order = table.order[slab]!;

@@ -18,6 +18,8 @@ export function kfreeNolock(
 ): boolean {
   const { allocator } = deferred;
   const cache = allocator.caches[allocator.table.cache[slab]!]!;
+  // The charge goes at once, even if the slot waits.
+  if (allocator.charges !== null) allocator.charges.freed(cache, cpu, slab, slot);
   const isOwn = cache.cpuSlab[cpu] === slab;
   if (!isOwn || (context === Context.nmi && allocator.isHeldBelow(SlabLock.cpu_slab, cache, cpu))) {
     deferred.freeObjectLater(cpu, slab, slot);

@@ -9,6 +9,7 @@ import { Context } from '../context.js';
 import { GFP_NOMEMALLOC_BIT, GFP_NOWARN_BIT } from '../gfp.js';
 import type { KmallocCaches } from './kmalloc.js';
 import type { KmemCache } from './kmem-cache.js';
+import { chargeOrFree } from './object-calls.js';
 import { slabAlloc } from './slab-alloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { CMPXCHG_DOUBLE } from './slab-flags.js';
@@ -36,6 +37,23 @@ export function kmallocNolock(
   context: Context,
 ): number {
   if (bytes === 0) return ZERO_SIZE;
+  const { charges } = kmalloc.slabs;
+  if (charges === null) return allocFromTwo(kmalloc, cpu, bytes, gfp, node, context);
+  const before = charges.enter(context);
+  const slab = allocFromTwo(kmalloc, cpu, bytes, gfp, node, context);
+  charges.leave(before);
+  return slab;
+}
+
+/** A cache that is busy passes the request on, once; one that is refused its charge does not. model: slub 3.2 */
+function allocFromTwo(
+  kmalloc: KmallocCaches,
+  cpu: number,
+  bytes: number,
+  gfp: number,
+  node: number,
+  context: Context,
+): number {
   const { slabs } = kmalloc;
   const flags = gfp | GFP_NOWARN_BIT | GFP_NOMEMALLOC_BIT;
   let wanted = bytes;
@@ -43,7 +61,8 @@ export function kmallocNolock(
     const cache = kmalloc.cacheFor(wanted, gfp);
     if (cache === null || !canServe(cache)) break;
     const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, context === Context.nmi);
-    if (slab !== BUSY) return slab;
+    if (slab === NO_SLAB) return NO_SLAB;
+    if (slab !== BUSY) return chargeOrFree(slabs, cache, cpu, slab, flags);
     wanted = cache.geometry.object_size_bytes + 1;
   }
   slabs.slot = NO_SLOT;

@@ -66,6 +66,7 @@ export function newSlab(
   slabs.accountPages(cache, table.node[slab]!, 2 ** order);
   if (isFromReserves) table.setFlag(slab, SLAB_PFMEMALLOC);
   slabs.observer?.slabMade(cache, slab, gfp, cpu);
+  slabs.charges?.slabMade(cache, slab, gfp, cpu);
   return slab;
 }
 

@@ -13,6 +13,7 @@ import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
 import type {
   DeferredSlabs,
   InterruptedLocks,
+  SlabCharges,
   SlabLock,
   SlabLockListener,
   SlabObserver,
@@ -38,6 +39,8 @@ export class SlabAllocator {
   observer: SlabObserver | null = null;
   /** what the code below the present request holds; null where it interrupted nothing */
   interrupted: InterruptedLocks | null = null;
+  /** without them nothing is charged to anybody. model: slub 2.7 */
+  charges: SlabCharges | null = null;
   /** without one, what must be put off is done at once */
   deferred: DeferredSlabs | null = null;
   /** stands in for the cycle counter, which decides whether other nodes' lists are looked at; model: slub 2.3 step 7 */

@@ -1,6 +1,7 @@
 /**
  * What the slab allocator asks of the rest of the machine: pages, somebody who watches its locks, work that is put off.
  */
+import type { Context } from '../context.js';
 import type { KmemCache } from './kmem-cache.js';
 
 /** Where slabs get their pages from. */
@@ -51,4 +52,19 @@ export interface DeferredSlabs {
   deactivateLater(cache: KmemCache, cpu: number, slab: number, freelist: number): void;
   /** a new slab that no list took: not frozen, no slot in use, in no count */
   freeLater(cpu: number, slab: number): void;
+}
+
+/** Charges objects to whoever allocates them, and keeps with each slab what was charged for. model: slub 2.7 */
+export interface SlabCharges {
+  /** the calls that follow come from this context; @returns the one before, to go back to */
+  enter(context: Context): Context;
+  leave(before: Context): void;
+  /** @returns false: the object must not stay */
+  allocated(cache: KmemCache, cpu: number, slab: number, slot: number, gfp: number): boolean;
+  /** before the slot is free */
+  freed(cache: KmemCache, cpu: number, slab: number, slot: number): void;
+  /** the slab has its pages, none of its slots is in use */
+  slabMade(cache: KmemCache, slab: number, gfp: number, cpu: number): void;
+  /** before its pages go back */
+  slabGone(slab: number, cpu: number): void;
 }
