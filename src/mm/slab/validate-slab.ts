@@ -32,6 +32,8 @@ export interface ValidateSlabOptions {
    * node counts, to be freed
    */
   readonly deferred?: ReadonlyMap<number, number>;
+  /** slabs that nodes count although the table does not have them: others' */
+  readonly unseen?: (cache: KmemCache) => { readonly slabs: number; readonly objects: number };
 }
 
 /** Throws an InvariantError that names the first thing found to be wrong. */
@@ -130,8 +132,7 @@ class SlabValidator {
 
   #nodeCounts(cache: KmemCache, node: number): void {
     const { table } = this.slabs;
-    let slabs = 0;
-    let objects = 0;
+    let { slabs, objects } = this.options.unseen?.(cache) ?? { slabs: 0, objects: 0 };
     for (let slab = 0; slab < table.end; slab++)
       if (
         table.hasFlag(slab, SLAB_EXISTS) &&

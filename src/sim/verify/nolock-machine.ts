@@ -9,7 +9,6 @@ import { bootFresh } from '../../mm/page-alloc/boot.js';
 import { drainAllPages } from '../../mm/page-alloc/drain-all.js';
 import { freePages } from '../../mm/page-alloc/free-owned.js';
 import { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
-import type { Zone } from '../../mm/page-alloc/zone.js';
 import { setUpZones } from '../../mm/page-alloc/zone-setup.js';
 import type { Policy } from '../../mm/policy.js';
 import { putPartials, takeChain } from '../../mm/slab/cpu-partial.js';
@@ -21,10 +20,10 @@ import { PageAllocatorPages } from '../../mm/slab/page-allocator-pages.js';
 import { slabAlloc } from '../../mm/slab/slab-alloc.js';
 import { SlabAllocator } from '../../mm/slab/slab-allocator.js';
 import { slabFree, slabFreeSlow } from '../../mm/slab/slab-free.js';
-import { SlabLock } from '../../mm/slab/slab-interfaces.js';
 import { NO_SLAB, SLAB_NODE_PARTIAL } from '../../mm/slab/slab-table.js';
 import { ZONE_NAMES } from '../../mm/types.js';
 import type { FreeRow, TableLock } from '../../trace/oracle/nolock-table.js';
+import { heldPageLocks, heldSlabLocks } from './held-locks.js';
 
 /** Zones DMA and DMA32, as the machines had that made the tables. */
 const MEMORY_PAGES = 16_384;
@@ -136,20 +135,9 @@ export class NolockMachine {
 
   /** From now on these locks are held below whatever is called. */
   hold(locks: readonly TableLock[], cache: KmemCache, next: KmemCache | undefined): void {
-    const names = new Set(locks);
-    this.slabs.interrupted = {
-      holds: (lock, of) => {
-        if (lock === SlabLock.list_lock) return of === cache && names.has('list_lock');
-        return (of === cache && names.has('LL')) || (of === next && names.has('LLnext'));
-      },
-    };
-    const top = this.mm.zones.at(-1);
-    const isHeld = (zone: Zone, kind: 'pcp' | 'zone') =>
-      names.has(`${kind}_all`) || (zone === top && names.has(`${kind}_top`));
-    this.mm.interrupted = {
-      holdsPcp: (zone) => isHeld(zone, 'pcp'),
-      holdsZone: (zone) => isHeld(zone, 'zone'),
-    };
+    const names: ReadonlySet<string> = new Set(locks);
+    this.slabs.interrupted = heldSlabLocks(names, cache, next);
+    this.mm.interrupted = heldPageLocks(names, this.mm);
   }
 
   letGo(): void {

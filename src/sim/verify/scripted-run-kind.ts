@@ -7,17 +7,20 @@ import type { TraceLimits } from '../../trace/limits.js';
 /** As for the readers that follow: a longer line is theirs to complain of. */
 const MAX_LINE_BYTES = 64 << 20;
 /** Slab runs by the names in their headers that are no run of plain operations. */
-const OTHER_SLAB_RUNS: ReadonlySet<unknown> = new Set(['nlrun', 'nest', 'nlnat']);
+const OTHER_SLAB_RUNS: ReadonlySet<unknown> = new Set(['nest', 'nlnat']);
 const NOLOCK_TABLES: ReadonlySet<unknown> = new Set(['nltab', 'nlfree']);
+
+export type ScriptedRunKind = 'pages' | 'slab' | 'nolock' | 'nlrun';
 
 /** @throws InputError for a run of a kind that nothing here can verify */
 export async function scriptedRunKind(
   path: string,
   limits?: TraceLimits,
-): Promise<'pages' | 'slab' | 'nolock'> {
+): Promise<ScriptedRunKind> {
   const header = await firstValue(path, limits);
   if (header?.t !== 'run' || header.mix !== undefined) return 'pages';
   if (NOLOCK_TABLES.has(header.name)) return 'nolock';
+  if (header.name === 'nlrun') return 'nlrun';
   if (!OTHER_SLAB_RUNS.has(header.name)) return header.stats === undefined ? 'pages' : 'slab';
   throw new InputError({
     file: path,

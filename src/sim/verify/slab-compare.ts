@@ -64,6 +64,8 @@ const STATE_PARTS = [
 
 export interface SlabSide {
   readonly slabs: SlabAllocator;
+  /** caches by the record's numbers, where those are not the model's */
+  readonly caches?: readonly KmemCache[];
   /** the record's number of each of the model's slabs */
   readonly labels: readonly number[];
   /** of what the record counts in one transaction; 0 until the first shows it */
@@ -73,7 +75,7 @@ export interface SlabSide {
 /** All lists and counters of all caches, in order. */
 export function compareSlabState(state: SlabRunState, side: SlabSide): VerifyCheckpoint {
   const tally = new Tally(STATE_PARTS);
-  const { caches } = side.slabs;
+  const caches = side.caches ?? side.slabs.caches;
   for (const { cache, stats } of state.caches) compareStats(tally, caches[cache]!, stats);
   for (const cpu of state.cpus) compareCpu(tally, side, caches[cpu.cache]!, cpu);
   for (const node of state.nodes) compareNode(tally, side, caches[node.cache]!, node);

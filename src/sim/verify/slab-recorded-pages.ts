@@ -3,6 +3,7 @@ import { GFP_NORETRY_BIT, GFP_THISNODE_BIT } from '../../mm/gfp.js';
 import type { SlabPages } from '../../mm/slab/slab-interfaces.js';
 import { NO_PFN } from '../../mm/types.js';
 import type { RunSlab } from '../../trace/oracle/slab-run.js';
+import type { SlabRunGeometry } from '../../trace/oracle/slab-run-lines.js';
 
 export class RecordedPages implements SlabPages {
   readonly lastWasPfmemalloc = false;
@@ -36,4 +37,17 @@ export class RecordedPages implements SlabPages {
   nodeOf(): number {
     return this.#left[this.#taken - 1]?.node ?? 0;
   }
+}
+
+/**
+ * First attempts that failed although the second one was for the same order: they leave no trace but a counter.
+ *
+ * @param index of order_fallback among the counters
+ */
+export function hiddenFailures(
+  { oo, min }: Pick<SlabRunGeometry, 'oo' | 'min'>,
+  stats: readonly (readonly [index: number, delta: number])[],
+  index: number,
+): number {
+  return oo[0] === min[0] ? (stats.find(([item]) => item === index)?.[1] ?? 0) : 0;
 }

@@ -4,10 +4,9 @@
  * Pages come from the record. Where the page allocator's own lists were recorded beside the run, it is run once more
  * with the model's page allocator below, which must then give every slab the same pages.
  */
-import { access } from 'node:fs/promises';
-import { exactState, loadExactState } from '../../mm/page-alloc/exact-state.js';
+import { exactState } from '../../mm/page-alloc/exact-state.js';
 import { freePages } from '../../mm/page-alloc/free-owned.js';
-import { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
+import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { validate } from '../../mm/page-alloc/validate.js';
 import type { Policy } from '../../mm/policy.js';
 import { PageAllocatorPages } from '../../mm/slab/page-allocator-pages.js';
@@ -15,10 +14,7 @@ import { validateSlabs } from '../../mm/slab/validate-slab.js';
 import type { VerifyCheckpoint, VerifyDivergence, VerifySlab } from '../../report/verify-result.js';
 import { openInput } from '../../trace/bytes/open-input.js';
 import { InputError } from '../../trace/input-error.js';
-import { guessKernel } from '../../trace/kernel-generation.js';
 import type { TraceLimits } from '../../trace/limits.js';
-import type { StateDump } from '../../trace/oracle/oracle-dump.js';
-import { readStateDumps } from '../../trace/oracle/oracle-run.js';
 import {
   readSlabRun,
   type SlabRunItem,
@@ -26,11 +22,10 @@ import {
   type SlabRunPageFree,
 } from '../../trace/oracle/slab-run.js';
 import type { SlabRunGeometry, SlabRunHeader } from '../../trace/oracle/slab-run-lines.js';
-import { machineProblem, machineSizeProblem } from '../machine-limit.js';
-import { exactFromDump, machineFromDump } from '../start-state/from-dump.js';
 import { isInUse } from './in-use-pages.js';
+import { FIRST_PAGES, pageDumpsBeside } from './page-dumps-beside.js';
 import { compareGeometry, compareSlabState } from './slab-compare.js';
-import { RecordedPages } from './slab-recorded-pages.js';
+import { hiddenFailures, RecordedPages } from './slab-recorded-pages.js';
 import { SlabReplay } from './slab-replay.js';
 import { Tally } from './slab-tally.js';
 import { compareStates } from './state-comparison.js';
@@ -91,15 +86,9 @@ class SlabVerification {
     }
   }
 
-  /** A fallback to the same order leaves no trace but its counter. */
   #hiddenFailures({ calls }: SlabRunOp): number {
     const index = this.replay.header.stats.indexOf('order_fallback');
-    let failures = 0;
-    for (const { cache, stats } of calls) {
-      const { oo, min } = this.#caches[cache]!;
-      if (oo[0] === min[0]) failures += stats.find(([item]) => item === index)?.[1] ?? 0;
-    }
-    return failures;
+    return calls.reduce((sum, call) => sum + hiddenFailures(this.#caches[call.cache]!, call.stats, index), 0);
   }
 }
 
@@ -162,18 +151,9 @@ async function verifyPages(
   policy: Policy,
   options: SlabVerifyOptions,
 ): Promise<PagesVerdict | undefined> {
-  const beside = path.replace(/\.jsonl(\.xz|\.gz|\.zst)?$/, '.pages.jsonl$1');
-  if (beside === path || !(await exists(beside))) return undefined;
-  const dumps = await readStateDumps(await openInput(beside, options.limits), {
-    hasCma: guessKernel(header.release).generation === '7.2',
-  });
-  const dumpOf = (name: string): StateDump => {
-    const dump = dumps.find(({ when }) => when === name);
-    if (dump !== undefined) return dump;
-    throw new InputError({ file: beside, expectation: `holds no dump named ${name}` });
-  };
-  const first = dumpOf('pages_initial');
-  const mm = pagesFrom(first, header, policy, beside, options.max_machine_pages);
+  const pages = await pageDumpsBeside(path, header, options);
+  if (pages === undefined) return undefined;
+  const mm = pages.start(policy);
   let run: SlabVerification | undefined;
   let hasBegun = false;
   const checkpoints: VerifyCheckpoint[] = [];
@@ -184,9 +164,9 @@ async function verifyPages(
         undefined,
         options.check,
       );
-    else if (item.t === 'pagesnap' && item.name === first.when) hasBegun = true;
+    else if (item.t === 'pagesnap' && item.name === FIRST_PAGES) hasBegun = true;
     else if (item.t === 'pagesnap') {
-      checkpoints.push(compareStates({ ...dumpOf(item.name), op: item.op }, exactState(mm)));
+      checkpoints.push(compareStates({ ...pages.dump(item.name), op: item.op }, exactState(mm)));
       if (options.check) validate(mm);
       break;
     } else if (item.t !== 'pagefree') run?.take(item);
@@ -217,44 +197,5 @@ function givePagesBack(mm: PageAllocator, { op, pfns }: SlabRunPageFree, file: s
         expectation: 'gives back a page that the dump before it does not hold in use',
       });
     freePages(mm, 0, pfn, 0);
-  }
-}
-
-/** @throws InputError for a machine that is none, or not that of the run */
-function pagesFrom(
-  dump: StateDump,
-  { cpus, nodes }: SlabRunHeader,
-  policy: Policy,
-  file: string,
-  max_pages: number,
-): PageAllocator {
-  const spec = machineFromDump(dump);
-  const missing = Array.from({ length: nodes }, (_, node) => node).find(
-    (node) => !dump.zones.some((zone) => zone.node === node && zone.managed > 0),
-  );
-  if (dump.cpus !== cpus || missing !== undefined)
-    throw new InputError({
-      file,
-      field: missing === undefined ? 'state.ncpu' : 'zone.node',
-      value: String(missing ?? dump.cpus),
-      expectation:
-        missing === undefined
-          ? `is not the ${cpus} of the run beside it`
-          : 'has no memory, but the run uses it',
-      remedy: 'the file with the pages belongs to the run whose name it bears',
-    });
-  const problem = machineProblem(spec) ?? machineSizeProblem(spec, max_pages);
-  if (problem !== undefined) throw new InputError({ file, ...problem });
-  const mm = new PageAllocator(spec, policy);
-  loadExactState(mm, exactFromDump(dump));
-  return mm;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -8,6 +8,7 @@ import { resultPolicy } from '../../report/result-policy.js';
 import type { VerifyResult } from '../../report/verify-result.js';
 import { fromSystemError, InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
+import type { NlrunHeader } from '../../trace/oracle/nlrun-lines.js';
 import type { NolockTable } from '../../trace/oracle/nolock-table.js';
 import type { SlabRunHeader } from '../../trace/oracle/slab-run-lines.js';
 import { isDirectory, openRecording } from '../../trace/recording/recording.js';
@@ -15,10 +16,11 @@ import type { OpenOptions } from '../../trace/source.js';
 import { digestInput } from '../input-digest.js';
 import { DEFAULT_MAX_MACHINE_PAGES } from '../machine-limit.js';
 import { Stopwatch } from '../stopwatch.js';
+import { verifyNlrun } from './nlrun-verify.js';
 import { verifyNolockTable } from './nolock-verify.js';
 import { verifyOracleRun } from './oracle-verify.js';
 import { verifyRecording } from './recording-verify.js';
-import { scriptedRunKind } from './scripted-run-kind.js';
+import { type ScriptedRunKind, scriptedRunKind } from './scripted-run-kind.js';
 import { verifySlabRun } from './slab-verify.js';
 
 export interface VerifyRequest {
@@ -99,17 +101,20 @@ async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> 
   };
 }
 
-function titleOf(header: SlabRunHeader | NolockTable['header']): string {
+function titleOf(header: SlabRunHeader | NlrunHeader | NolockTable['header']): string {
   const { release, name } = header;
-  if ('seed' in header) return `${release} slab ${name} seed ${header.seed}`;
-  return `${release} table ${name}${header.acct === 1 ? ', accounted' : ''}`;
+  if ('gfps' in header) return `${release} slab ${name} seed ${header.seed}`;
+  const accounted = header.acct === 1 ? ', accounted' : '';
+  if ('seed' in header) return `${release} slab ${name} seed ${header.seed}${accounted}`;
+  return `${release} table ${name}${accounted}`;
 }
 
-async function verifySlab(request: VerifyRequest, kind: 'slab' | 'nolock'): Promise<VerifyResult> {
+const SLAB_VERIFIERS = { slab: verifySlabRun, nolock: verifyNolockTable, nlrun: verifyNlrun } as const;
+
+async function verifySlab(request: VerifyRequest, kind: Exclude<ScriptedRunKind, 'pages'>): Promise<VerifyResult> {
   const stopwatch = new Stopwatch();
   let policy: ResolvedPolicy | undefined;
-  const verify = kind === 'slab' ? verifySlabRun : verifyNolockTable;
-  const verdict = await verify(request.input, {
+  const verdict = await SLAB_VERIFIERS[kind](request.input, {
     policyFor: async (release) => {
       policy = await policyFor(request, release);
       return policy.policy;

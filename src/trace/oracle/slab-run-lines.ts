@@ -82,12 +82,12 @@ export function parsed<T>(schema: z.ZodType<T>, value: unknown, what: string): T
   throw new DumpProblem([what, ...(issue?.path ?? [])].join('.'), `is not valid (${issue?.message ?? ''})`);
 }
 
-function isWhole(value: unknown, max: number): value is number {
+export function isWhole(value: unknown, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max;
 }
 
 /** @throws DumpProblem */
-function whole(value: unknown, max: number, what: string): number {
+export function whole(value: unknown, max: number, what: string): number {
   if (!isWhole(value, max)) throw new DumpProblem(what, `is not a number from 0 to ${max}`, shown(value));
   return value;
 }
@@ -103,7 +103,8 @@ function pairs(value: unknown, what: string): number[] {
 
 type Stats = SlabRunCall['stats'];
 
-function statsOf(value: unknown, names: readonly string[], what: string): Stats {
+/** @throws DumpProblem */
+export function statsOf(value: unknown, names: readonly string[], what: string): Stats {
   if (!Array.isArray(value)) throw new DumpProblem(what, 'has no list of counters', shown(value));
   return value.map((entry: unknown) => {
     if (!Array.isArray(entry) || entry.length !== 2 || !isWhole(entry[0], names.length - 1))

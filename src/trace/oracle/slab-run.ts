@@ -5,10 +5,9 @@
  * One JSON value per line. What belongs to one operation stands on several lines, in no fixed order; here it comes
  * together.
  */
-import { readLines } from '../bytes/line-reader.js';
 import type { ByteInput } from '../bytes/open-input.js';
-import { InputError } from '../input-error.js';
 import { DumpProblem, shown } from './dump-checks.js';
+import { readDumpLines } from './dump-lines.js';
 import {
   geometryLine,
   goneLine,
@@ -93,7 +92,6 @@ export type SlabRunItem =
 
 /** Caches times CPUs: each has lists and counters of its own. */
 const MAX_CPU_STATES = 2 ** 16;
-const MAX_LINE_BYTES = 64 << 20;
 
 /** An operation of which some lines are still to come. */
 interface OpenGroup {
@@ -256,30 +254,5 @@ export class SlabRunReader {
  * @throws InputError  with the line, for anything that is not what the format says
  */
 export async function* readSlabRun(input: ByteInput): AsyncGenerator<SlabRunItem> {
-  const file = input.name;
-  const reader = new SlabRunReader();
-  let number = 0;
-  const guarded = (read: () => SlabRunItem[], text?: string): SlabRunItem[] => {
-    try {
-      return read();
-    } catch (error) {
-      if (error instanceof SyntaxError)
-        throw new InputError({
-          file,
-          line: number,
-          ...(text === undefined ? {} : { value: text }),
-          expectation: 'is not JSON',
-          remedy: 'each line is one value',
-        });
-      if (!(error instanceof DumpProblem)) throw error;
-      const { field, value, expectation } = error;
-      throw new InputError({ file, line: number, field, value, expectation });
-    }
-  };
-  for await (const lines of readLines(input.chunks, file, MAX_LINE_BYTES, 'check how it was made'))
-    for (const text of lines) {
-      number++;
-      if (text !== '') yield* guarded(() => reader.take(JSON.parse(text) as unknown), text);
-    }
-  yield* guarded(() => reader.end());
+  yield* readDumpLines(input, new SlabRunReader());
 }

@@ -72,7 +72,7 @@ export class SlabStateBuilder {
     line: unknown,
     readonly known: ReadonlyMap<number, RunSlab>,
     readonly nr_caches: number,
-    readonly header: SlabRunHeader,
+    readonly header: Pick<SlabRunHeader, 'cpus' | 'nodes'>,
   ) {
     const { when, op } = parsed(stateLine, line, 'state');
     this.#when = when;
