@@ -9,7 +9,7 @@ import { MemcgCharges } from '../../mm/memcg/memcg-charges.js';
 import { PAGE_COUNTER_MAX } from '../../mm/memcg/page-counter.js';
 import { MEMCG_CHARGE_BATCH_PAGES } from '../../mm/memcg/page-stock.js';
 import { validateMemcg } from '../../mm/memcg/validate-memcg.js';
-import { hasVector } from '../../mm/slab/obj-ext.js';
+import { EXT_FROM_NOLOCK, hasVector } from '../../mm/slab/obj-ext.js';
 import type { SlabAllocator } from '../../mm/slab/slab-allocator.js';
 import { SlabMemcg } from '../../mm/slab/slab-memcg.js';
 import type { VectorMemory } from '../../mm/slab/vector-memory.js';
@@ -21,19 +21,24 @@ import type { Tally } from './slab-tally.js';
 /** Low bits of a vector's word that a record shows. */
 const EXT_FLAGS = 7;
 
+/** Name of the memory of vectors; those from before the run have that of their slab. */
+const MADE_HERE = -2;
+
 /** Vectors that come from outside of the recorded caches. */
 class OutsideVectors implements VectorMemory {
-  /** of kmalloc_nolock, freed: on the deferred list or not, nobody has said yet */
+  /** freed, and perhaps by kfree_nolock: on the deferred list or not, nobody has said yet */
   undecided = 0;
   /** on the deferred list */
   waiting = 0;
+  /** slabs whose vector was made before the run, while nothing has shown how */
+  readonly unknown = new Set<number>();
 
   alloc(): number {
-    return 0;
+    return MADE_HERE;
   }
 
-  free(_cpu: number, _memory: number, isFromNolock: boolean): void {
-    if (isFromNolock) this.undecided++;
+  free(_cpu: number, memory: number, isFromNolock: boolean): void {
+    if (this.unknown.delete(memory) || isFromNolock) this.undecided++;
   }
 }
 
@@ -59,7 +64,8 @@ export class NlrunCharges {
   /** A slab of the first dump that has a vector; whose its charges are is not known. */
   giveVector(slab: number): void {
     const { table } = this.slabs;
-    table.ext[slab] = this.slab.vectors.create(table.objects[slab]!, 0, false);
+    table.ext[slab] = this.slab.vectors.create(table.objects[slab]!, slab, false);
+    this.#vectors.unknown.add(slab);
   }
 
   /**
@@ -72,7 +78,7 @@ export class NlrunCharges {
   }
 
   /** @returns whether this was the first operation, of which the sums cannot be compared */
-  hasJustBegun(charge: NlrunCharge): boolean {
+  #hasJustBegun(charge: NlrunCharge): boolean {
     if (this.#hasBegun) return false;
     this.#load(charge);
     this.#hasBegun = true;
@@ -100,7 +106,8 @@ export class NlrunCharges {
 
   /** @param slab that gave an object, -1 for none @returns whether all sums are equal */
   compare(tally: Tally, charge: NlrunCharge, slab: number, slot: number): boolean {
-    const isFirst = this.hasJustBegun(charge);
+    const isFirst = this.#hasJustBegun(charge);
+    this.#learnOrigin(slab, charge);
     const own = this.#now(slab, slot);
     const names = isFirst ? (['charged', 'ext_flags'] as const) : SUMS;
     const different = names.filter((name) => own[name] !== charge[name]);
@@ -110,6 +117,14 @@ export class NlrunCharges {
       different.length === 0,
       () => `op ${charge.op}: kernel ${show(charge)}, model ${show(own)}`,
     );
+  }
+
+  /** Takes over, once, how a vector was made before the run: nothing else says it. */
+  #learnOrigin(slab: number, { ext_flags }: NlrunCharge): void {
+    if (slab < 0 || ext_flags < 0) return;
+    const { ext } = this.slabs.table;
+    if (hasVector(ext[slab]!) && this.#vectors.unknown.delete(slab))
+      ext[slab] = ext[slab]! | (ext_flags & EXT_FROM_NOLOCK);
   }
 
   #now(slab: number, slot: number): Sums {

@@ -140,7 +140,8 @@ export class NlrunReplay implements SlabObserver {
     this.#made.length = 0;
     this.#gone.length = 0;
     if (charge !== undefined) this.charges?.begin(charge);
-    const waited = this.#waiting();
+    // What the work finds is recorded, and what a free leaves.
+    const foundSame = call.kind !== 'work' || this.#sameDeferred(op.op, call);
     const before = this.#counters();
     this.#hold(call);
     const { slab, slot } = this.#run(call);
@@ -151,7 +152,8 @@ export class NlrunReplay implements SlabObserver {
       this.#samePlace(op.op, call, slab, slot),
       this.#sameCounters(op.op, call, deltas),
       this.#sameSlabs(op),
-      this.#sameDeferred(op.op, call, call.kind === 'work' ? waited : this.#waiting()),
+      foundSame,
+      call.kind === 'work' || this.#sameDeferred(op.op, call),
     ];
     if (charge !== undefined && this.charges !== null)
       checks.push(this.charges.compare(this.tally, charge, slab, slot));
@@ -298,9 +300,10 @@ export class NlrunReplay implements SlabObserver {
     );
   }
 
-  /** What waits: behind a free, before the work. */
-  #sameDeferred(op: number, { deferred }: NlrunCall, own: { objects: number; slabs: number }): boolean {
+  /** What waits for the deferred work. */
+  #sameDeferred(op: number, { deferred }: NlrunCall): boolean {
     if (deferred === undefined) return true;
+    const own = this.#waiting();
     const vectors = this.charges?.waitingVectors(deferred.objects, own.objects) ?? 0;
     const objects = own.objects + vectors;
     return this.tally.note(

@@ -13,10 +13,7 @@ const NOLOCK_TABLES: ReadonlySet<unknown> = new Set(['nltab', 'nlfree']);
 export type ScriptedRunKind = 'pages' | 'slab' | 'nolock' | 'nlrun';
 
 /** @throws InputError for a run of a kind that nothing here can verify */
-export async function scriptedRunKind(
-  path: string,
-  limits?: TraceLimits,
-): Promise<ScriptedRunKind> {
+export async function scriptedRunKind(path: string, limits?: TraceLimits): Promise<ScriptedRunKind> {
   const header = await firstValue(path, limits);
   if (header?.t !== 'run' || header.mix !== undefined) return 'pages';
   if (NOLOCK_TABLES.has(header.name)) return 'nolock';

@@ -111,7 +111,10 @@ function titleOf(header: SlabRunHeader | NlrunHeader | NolockTable['header']): s
 
 const SLAB_VERIFIERS = { slab: verifySlabRun, nolock: verifyNolockTable, nlrun: verifyNlrun } as const;
 
-async function verifySlab(request: VerifyRequest, kind: Exclude<ScriptedRunKind, 'pages'>): Promise<VerifyResult> {
+async function verifySlab(
+  request: VerifyRequest,
+  kind: Exclude<ScriptedRunKind, 'pages'>,
+): Promise<VerifyResult> {
   const stopwatch = new Stopwatch();
   let policy: ResolvedPolicy | undefined;
   const verdict = await SLAB_VERIFIERS[kind](request.input, {
