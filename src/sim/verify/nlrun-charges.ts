@@ -16,6 +16,7 @@ import type { VectorMemory } from '../../mm/slab/vector-memory.js';
 import { PAGE_BYTES } from '../../mm/types.js';
 import { DumpProblem, shown } from '../../trace/oracle/dump-checks.js';
 import type { NlrunCharge, NlrunHeader } from '../../trace/oracle/nlrun-lines.js';
+import type { VectorRequests } from './nlrun-vector-pages.js';
 import type { Tally } from './slab-tally.js';
 
 /** Low bits of a vector's word that a record shows. */
@@ -32,8 +33,10 @@ class OutsideVectors implements VectorMemory {
   waiting = 0;
   /** slabs whose vector was made before the run, while nothing has shown how */
   readonly unknown = new Set<number>();
+  requests: VectorRequests | null = null;
 
-  alloc(): number {
+  alloc(_cpu: number, bytes: number, _gfp: number, _node: number, noSpin: boolean): number {
+    this.requests?.requested(bytes, noSpin);
     return MADE_HERE;
   }
 
@@ -59,6 +62,11 @@ export class NlrunCharges {
     this.#group = this.memcg.groups.create(0, header.max_pages ?? PAGE_COUNTER_MAX);
     this.memcg.task[0] = this.#group;
     slabs.charges = this.slab;
+  }
+
+  /** From now on they are told of each request for a vector. */
+  tellOfVectors(requests: VectorRequests): void {
+    this.#vectors.requests = requests;
   }
 
   /** A slab of the first dump that has a vector; whose its charges are is not known. */

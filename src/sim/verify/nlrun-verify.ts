@@ -8,23 +8,30 @@ import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { validate } from '../../mm/page-alloc/validate.js';
 import type { Policy } from '../../mm/policy.js';
 import { PageAllocatorPages } from '../../mm/slab/page-allocator-pages.js';
-import type { VerifyCheckpoint } from '../../report/verify-result.js';
+import type { VerifyCheckpoint, VerifyResult } from '../../report/verify-result.js';
 import { openInput } from '../../trace/bytes/open-input.js';
 import { InputError } from '../../trace/input-error.js';
 import { DumpProblem } from '../../trace/oracle/dump-checks.js';
 import { type NlrunItem, type NlrunOp, type NlrunState, readNlrun } from '../../trace/oracle/nlrun.js';
 import type { NlrunHeader } from '../../trace/oracle/nlrun-lines.js';
 import type { SlabRunGeometry } from '../../trace/oracle/slab-run-lines.js';
+import { exactFromDump } from '../start-state/from-dump.js';
 import { isInUse } from './in-use-pages.js';
 import { NlrunReplay } from './nlrun-replay.js';
-import { FIRST_PAGES, pageDumpsBeside } from './page-dumps-beside.js';
+import { VectorPages } from './nlrun-vector-pages.js';
+import { LAST_PAGES, type PageDumps, pageDumpsBeside } from './page-dumps-beside.js';
 import { compareGeometry, compareSlabState } from './slab-compare.js';
 import { hiddenFailures, RecordedPages } from './slab-recorded-pages.js';
 import { Tally } from './slab-tally.js';
 import type { SlabVerdict, SlabVerifyOptions } from './slab-verify.js';
 import { compareStates } from './state-comparison.js';
 
-export type NlrunVerdict = Omit<SlabVerdict, 'header'> & { readonly header: NlrunHeader };
+type VerifyNote = VerifyResult['notes'][number];
+
+export type NlrunVerdict = Omit<SlabVerdict, 'header'> & {
+  readonly header: NlrunHeader;
+  readonly notes: VerifyNote[];
+};
 
 /** Operations between two validations with --check. */
 const CHECK_INTERVAL = 500;
@@ -132,6 +139,7 @@ export async function verifyNlrun(path: string, options: SlabVerifyOptions): Pro
       ...(pages?.checkpoints ?? []),
     ],
     slab: { parts: replay.tally.parts, pages: pages === undefined ? null : pagesResult(pages.run.replay) },
+    notes: pages === undefined ? [] : notesOf(pages),
   };
 }
 
@@ -147,6 +155,9 @@ function pagesResult(replay: NlrunReplay): NonNullable<NlrunVerdict['slab']['pag
 interface PagesRun {
   readonly run: NlrunVerification;
   readonly checkpoints: readonly VerifyCheckpoint[];
+  /** null where nothing was accounted */
+  readonly vectors: VectorPages | null;
+  readonly growing: ReadonlySet<number>;
 }
 
 /** The same run with the model's page allocator below, from the page lists recorded beside it. */
@@ -158,23 +169,52 @@ async function verifyWithPages(
 ): Promise<PagesRun | undefined> {
   const pages = await pageDumpsBeside(path, header, options);
   if (pages === undefined) return undefined;
+  const first = await runWithPages(path, pages, policy, options, new Set());
+  const growing = first?.vectors?.explaining(exactFromDump(pages.dump(LAST_PAGES)));
+  if (growing === undefined || growing.size === 0) return first;
+  return runWithPages(path, pages, policy, options, growing);
+}
+
+/** @param growing requests for vectors that made their cache take a slab */
+async function runWithPages(
+  path: string,
+  pages: PageDumps,
+  policy: Policy,
+  options: SlabVerifyOptions,
+  growing: ReadonlySet<number>,
+): Promise<PagesRun | undefined> {
   const mm = pages.start(policy);
   const checkpoints: VerifyCheckpoint[] = [];
   let run: NlrunVerification | undefined;
+  let vectors: VectorPages | null = null;
   for await (const item of readNlrun(await openInput(path, options.limits))) {
     if (item.t === 'run') {
       const replay = new NlrunReplay(item, policy, new PageAllocatorPages(mm), mm);
       run = new NlrunVerification(path, replay, undefined, options.check);
+      if (replay.charges === null) continue;
+      vectors = new VectorPages(mm, replay.pages, replay.kmalloc, growing);
+      replay.charges.tellOfVectors(vectors);
     } else if (item.t === 'state') {
       checkInUse(mm, item, path);
       run?.take(item);
-    } else if (item.t === 'pagesnap' && item.name !== FIRST_PAGES) {
+    } else if (item.t === 'pagesnap' && item.name === LAST_PAGES) {
       checkpoints.push(compareStates({ ...pages.dump(item.name), op: item.op }, exactState(mm)));
       if (options.check) validate(mm);
       break;
     } else run?.take(item);
   }
-  return run === undefined ? undefined : { run, checkpoints };
+  return run === undefined ? undefined : { run, checkpoints, vectors, growing };
+}
+
+function notesOf({ growing }: PagesRun): VerifyNote[] {
+  if (growing.size === 0) return [];
+  return [
+    {
+      name: 'pages of vectors',
+      count: growing.size,
+      meaning: 'slabs of caches that the run did not record, taken for vectors; the last dump shows them',
+    },
+  ];
 }
 
 /** @throws InputError for slabs on pages that the page allocator does not hold in use */

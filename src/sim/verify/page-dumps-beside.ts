@@ -15,6 +15,8 @@ import { exactFromDump, machineFromDump } from '../start-state/from-dump.js';
 
 /** Name of the dump that the run begins with. */
 export const FIRST_PAGES = 'pages_initial';
+/** and of the one behind the last operation of a scripted mix */
+export const LAST_PAGES = 'pages_final';
 
 type RunMachine = Pick<SlabRunHeader, 'cpus' | 'nodes' | 'release'>;
 

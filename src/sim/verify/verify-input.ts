@@ -145,7 +145,7 @@ async function verifySlab(
     checkpoints: [...verdict.checkpoints],
     recording: null,
     slab: verdict.slab,
-    notes: [],
+    notes: 'notes' in verdict ? verdict.notes : [],
     performance: stopwatch.read(operations),
   };
 }
