@@ -199,7 +199,8 @@ export class NlrunReplay implements SlabObserver {
         return this.#handOut(call, kmallocNolock(kmalloc, 0, call.size_bytes, gfp, -1, context));
       case 'kfree': {
         const own = this.#takeBack(call);
-        if (own !== undefined) freeObject(slabs, this.caches[call.cache]!, 0, own.slab, own.slot);
+        // Where the model has long differed its object may be of another cache.
+        if (own !== undefined) freeObject(slabs, this.#cacheOf(own.slab), 0, own.slab, own.slot);
         return NONE;
       }
       case 'kfree_nolock': {
@@ -256,10 +257,13 @@ export class NlrunReplay implements SlabObserver {
     return same;
   }
 
+  #cacheOf(slab: number): KmemCache {
+    return this.slabs.caches[this.slabs.table.cache[slab]!]!;
+  }
+
   #placeText(slab: number, slot: number): string {
     if (slab === NO_SLAB) return 'nothing';
-    const { table, caches } = this.slabs;
-    return `slab ${this.labels[slab]} slot ${slot} of ${caches[table.cache[slab]!]!.name}`;
+    return `slab ${this.labels[slab]} slot ${slot} of ${this.#cacheOf(slab).name}`;
   }
 
   #sameCounters(op: number, { stats }: NlrunCall, deltas: readonly number[]): boolean {
