@@ -12,9 +12,9 @@ import { basename, join, relative } from 'node:path';
 import { verifyInput } from '../../dist/sim/verify/verify-input.js';
 
 const OUTPUT = new URL('../verification.md', import.meta.url);
-/** Scripted mixes of kmalloc_nolock, memory cgroups and nested contexts cannot be verified yet. */
-const SLAB_RUNS = /slab-(?:[124]cpu|numa2|mem|debug|nolock(?:-debug)?)$/;
-const SLAB_FILES = /^(?!.*\.pages\.)(?!nlrun).*\.jsonl\.xz$/;
+/** Nested contexts cannot be verified yet. */
+const SLAB_RUNS = /slab-(?:[124]cpu|numa2|mem|debug|nolock(?:-debug)?|memcg)$/;
+const SLAB_FILES = /^(?!.*\.pages\.).*\.jsonl\.xz$/;
 const roots = process.argv.length > 2 ? process.argv.slice(2) : ['test/oracle/data', 'workloads'];
 
 const runs = [];
@@ -176,7 +176,9 @@ ${runRows.join('\n')}
 Same start, same operations: of every operation the slab and slot handed out, the counters that move, the slabs made and gone, and
 the order of the lists after a shrink; at every checkpoint all lists in order, free slots, frozen slabs and counters, and the geometry of every cache. When the page
 allocator gave a slab comes from the record; where its lists were dumped, the model's own pages must be equal, too. \`nltab\` and \`nlfree\` are tables of single
-calls of kmalloc_nolock and kfree_nolock, by context, locks held and state of the cache.
+calls of kmalloc_nolock and kfree_nolock, by context, locks held and state of the cache; \`nlrun\` mixes them with kmalloc and kfree on caches that
+others use, too, and \`memcg\` does so in a memory cgroup: there the charges, both stocks, left-over bytes, refusals and vectors are
+compared after every operation.
 
 | run | policy | operations equal | failures equal | checkpoints wholly equal | slabs with equal PFN and order |
 |---|---|---|---|---|---|

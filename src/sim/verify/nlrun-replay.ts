@@ -28,6 +28,7 @@ import type { SlabRunGeometry } from '../../trace/oracle/slab-run-lines.js';
 import { heldPageLocks, heldSlabLocks } from './held-locks.js';
 import { NlrunCharges } from './nlrun-charges.js';
 import { loadNlrunStart, type UnseenSlabs } from './nlrun-start.js';
+import { nlrunDivergence } from './nlrun-text.js';
 import { Tally } from './slab-tally.js';
 
 export const NLRUN_PARTS = [
@@ -342,59 +343,14 @@ export class NlrunReplay implements SlabObserver {
     this.charges?.validate();
   }
 
-  #divergence(
-    { op, call, made, gone }: NlrunOp,
-    slab: number,
-    slot: number,
-    deltas: readonly number[],
-  ): VerifyDivergence {
-    const width = this.#statItems.length;
-    const nameOf = (at: number) =>
-      `${this.caches[Math.floor(at / width)]!.name} ${this.header.stats[at % width]}`;
-    const kernel = call.stats.flatMap(({ cache, deltas: moved }) =>
-      moved.map(([index, delta]) => `${nameOf(cache * width + index)} +${delta}`),
-    );
-    const model = [...deltas.entries()]
-      .filter(([, delta]) => delta !== 0)
-      .map(([at, delta]) => `${nameOf(at)} +${delta}`);
-    const slabsText = (word: string, labels: readonly number[]) =>
-      labels.length === 0 ? '' : `; ${word} ${labels.join(' ')}`;
-    const text = (
-      place: string,
-      stats: readonly string[],
-      fresh: readonly number[],
-      left: readonly number[],
-    ) => `${place}; ${stats.join(', ') || 'no counter'}${slabsText('made', fresh)}${slabsText('gone', left)}`;
-    const theirs =
-      call.got < 0 ? 'nothing' : `slab ${call.slab} slot ${call.slot} of ${this.caches[call.got]!.name}`;
-    return {
-      index: op,
-      ts_ns: null,
-      text: this.#callText(call),
-      kernel: text(
-        theirs,
-        kernel,
-        made.map(({ n }) => n),
-        gone,
-      ),
-      model: text(
-        this.#placeText(slab, slot),
-        model,
-        this.#made.map((one) => this.labels[one]!),
-        this.#gone,
-      ),
-      context: this.tally.differences.filter((difference) => difference.startsWith(`op ${op}`)),
-    };
-  }
-
-  #callText({ kind, context, held, size_bytes, cache, slab, slot }: NlrunCall): string {
-    if (kind === 'work') return 'the deferred work';
-    const below = this.header.held[held]!.join(' and ');
-    const where = `${context === 'N' ? ' in an NMI' : ''}${below === '' ? '' : ` below ${below}`}`;
-    const { name } = this.caches[cache]!;
-    if (kind === 'kfree' || kind === 'kfree_nolock')
-      return `${kind} ${name} slab ${slab} slot ${slot}${where}`;
-    return `${kind} ${size_bytes} bytes${where}`;
+  #divergence(op: NlrunOp, slab: number, slot: number, deltas: readonly number[]): VerifyDivergence {
+    return nlrunDivergence(op, this.header, this.caches, {
+      place: this.#placeText(slab, slot),
+      deltas,
+      made: this.#made.map((one) => this.labels[one]!),
+      gone: this.#gone,
+      differences: this.tally.differences,
+    });
   }
 }
 
