@@ -59,7 +59,7 @@ export class SlabMemcg implements SlabCharges {
 
   allocated(cache: KmemCache, cpu: number, slab: number, slot: number, gfp: number): boolean {
     const { charges } = this;
-    if (!charges.groups.isOnline || !isAccounted(cache, gfp)) return true;
+    if (!isAccounted(cache, gfp)) return true;
     const objcg = charges.objcgOf(cpu, this.#context);
     if (objcg === NO_OBJCG || !this.#ensureVector(cpu, slab, gfp)) return true;
     if (!tryChargeBytes(charges, cpu, objcg, SlabMemcg.objectBytes(cache), gfp)) return false;

@@ -224,8 +224,9 @@ describe('36: at the limit', () => {
     rig.memcg.reclaim = {
       reclaim: (memcg) => {
         limits.push(memcg);
-        for (const object of objects.splice(0)) rig.kfree(object);
-        return 1;
+        const freed = objects.splice(0);
+        for (const object of freed) rig.kfree(object);
+        return Math.sign(freed.length);
       },
     };
     expect(rig.kmallocObject(64)).toBeDefined();
@@ -323,6 +324,45 @@ describe('37: where vectors come from', () => {
       false,
       1,
     ]);
+    rig.validate();
+  });
+
+  test('one is asked for on the node of the slab', () => {
+    const rig = new MemcgRig();
+    rig.kmallocObject(64);
+    expect(rig.pages.requests.map(({ node }) => node)).toEqual([-1, 0]);
+  });
+
+  test('in an NMI below the local lock of its cache the next larger one serves; directly called, private slots do', () => {
+    const rig = new MemcgRig();
+    const cacheOf = (bytes: number) => rig.kmalloc.cacheFor(bytes, 0)!;
+    rig.kmallocObject(512, GFP_KERNEL);
+    rig.slabs.interrupted = { holds: (_lock, cache) => cache === cacheOf(512) };
+    rig.nolock(64, Context.nmi);
+    expect([cacheOf(512).totals().alloc_fastpath, cacheOf(1024).nr_slabs[0]]).toEqual([0, 1]);
+    times(64, () => rig.nolock(64));
+    expect([cacheOf(512).totals().alloc_fastpath, cacheOf(1024).nr_slabs[0]]).toEqual([1, 1]);
+    rig.validate();
+  });
+
+  test('whoever finds that an interruption made one gives its own back', () => {
+    const rig = new MemcgRig();
+    const cache = rig.cache(64);
+    const charge = (gfp: number) => {
+      const slab = allocObject(rig.slabs, cache, 0, gfp, -1);
+      return { slab, slot: rig.slabs.slot };
+    };
+    charge(GFP_KERNEL);
+    let inner: Place | undefined;
+    rig.pages.before = () => {
+      rig.pages.before = () => {};
+      inner = charge(GFP_ACCOUNT_BIT);
+    };
+    const outer = charge(ACCOUNT);
+    expect([inner!.slab, rig.isCharged(inner!), rig.isCharged(outer)]).toEqual([outer.slab, true, true]);
+    expect(rig.slabs.table.ext[outer.slab]! & 7).toBe(EXT_IS_VECTOR | EXT_FROM_NOLOCK);
+    expect(rig.charges.vectors.count).toBe(1);
+    expect(rig.kmalloc.cacheFor(512, 0)!.totals().free_fastpath).toBe(1);
     rig.validate();
   });
 
