@@ -19,6 +19,7 @@ import { SlabMemcg } from '../../../src/mm/slab/slab-memcg.js';
 import { NO_SLAB } from '../../../src/mm/slab/slab-table.js';
 import { validateSlabs } from '../../../src/mm/slab/validate-slab.js';
 import { KmallocVectorMemory } from '../../../src/mm/slab/vector-memory.js';
+import { Snapshot } from '../../../src/sim/state/snapshot.js';
 import { moved, type Place, Rig } from './support.js';
 
 const ACCOUNT = GFP_KERNEL | GFP_ACCOUNT_BIT;
@@ -444,4 +445,30 @@ describe('below the lock of a stock', () => {
     expect([rig.usage_pages, rig.stock.pages]).toEqual([2, 0]);
     rig.validate();
   });
+});
+
+test('a saved state goes on as if it had not been interrupted', () => {
+  const step = (rig: MemcgRig, live: Place[], from: number) => {
+    for (let i = from; i < from + 300; i++) {
+      if (i % 3 === 2) rig.kfree(live.splice((i * 7) % live.length, 1)[0]!);
+      else live.push(rig.kmallocObject(16 << (i % 7))!);
+    }
+    rig.validate();
+  };
+  const first = new MemcgRig();
+  for (let i = 0; i < 40; i++) first.memcg.groups.create(first.group);
+  const live: Place[] = [];
+  step(first, live, 0);
+  const second = new MemcgRig();
+  const saved = [first.slabs, first.charges].map((part) => Snapshot.of(part));
+  saved[0]!.restore(second.slabs);
+  saved[1]!.restore(second.charges);
+  const copies = [...live];
+  step(first, live, 300);
+  step(second, copies, 300);
+  expect(copies).toEqual(live);
+  expect([second.stock, ...second.charges.bytesInUse()]).toEqual([
+    first.stock,
+    ...first.charges.bytesInUse(),
+  ]);
 });
