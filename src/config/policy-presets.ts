@@ -76,6 +76,7 @@ const PRESETS = {
       'reclaim.failure_reset': 'balanced', // 10a.6
       'cma.compiled': true, // 10a.7
       'slab.cpu_partial': false, // model: slub 1.6
+      'slab.merge_checked': false, // model: slab-caches 1.2
     },
   },
   'spb-v2': {

@@ -63,6 +63,21 @@ export const SLAB_KNOBS = {
     'slub 2.6a',
     'the objects of one slab in a bulk free enter its freelist turned round by the free hooks, or as they were gathered',
   ),
+  'slab.merge': boolean(
+    true,
+    'slab-caches 1.1',
+    'caches alike share one (CONFIG_SLAB_MERGE_DEFAULT); slab_nomerge on the boot line keeps each to itself',
+  ),
+  'slab.hardened_usercopy': boolean(
+    true,
+    'slab-caches 1.2',
+    'caches with a part that goes to user space are never merged (CONFIG_HARDENED_USERCOPY)',
+  ),
+  'slab.merge_checked': boolean(
+    true,
+    'slab-caches 1.2',
+    'caches with consistency checks alone (slab_debug=F) may be merged; not since 7.0',
+  ),
   'slab.track_bytes': number(
     32,
     16,

@@ -44,6 +44,18 @@ export interface CacheSpec {
   readonly hasConstructor: boolean;
   /** where a cache that says so keeps its free pointer, in bytes from the object's start */
   readonly freeptr_offset_bytes?: number;
+  /** bytes of an object that may be copied to and from user space; model: slab-caches 1.2 */
+  readonly usersize_bytes?: number;
+  /** objects per sheaf, where the cache asks for sheaves of a size of its own; model: slab-caches 1.2 */
+  readonly sheaf_capacity?: number;
+  /** what a kernel said of the cache, where that beats the computation; model: slab-caches 3.3 */
+  readonly recorded_shape?: RecordedShape;
+}
+
+/** A slot's size and the order of slabs, as /proc/slabinfo has them; the rest of a geometry follows. */
+export interface RecordedShape {
+  readonly size_bytes: number;
+  readonly order: number;
 }
 
 export interface SlabGeometry {
@@ -219,13 +231,14 @@ function derivedFlags({ flags, hasConstructor }: CacheSpec): number {
 export function slabGeometry(spec: CacheSpec, machine: SlabMachine, policy: Policy): SlabGeometry {
   const align_bytes = cacheAlignment(spec, machine.cache_line_bytes);
   const layout = slotLayout(spec, align_bytes, policy);
-  const { size_bytes } = layout;
-  const order = slabOrder(size_bytes, machine, policy);
+  const size_bytes = spec.recorded_shape?.size_bytes ?? layout.size_bytes;
+  const order = spec.recorded_shape?.order ?? slabOrder(size_bytes, machine, policy);
   const objects = objectsInOrder(order, size_bytes);
   const min_order = orderOfBytes(size_bytes);
   const cpu_partial = cpuPartialObjects(size_bytes, spec.flags, policy);
   return {
     ...layout,
+    size_bytes,
     flags: derivedFlags(spec),
     object_size_bytes: spec.object_size_bytes,
     align_bytes,

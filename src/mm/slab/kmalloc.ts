@@ -4,6 +4,7 @@
  */
 import { GFP_COMP_BIT } from '../gfp.js';
 import { MAX_PAGE_ORDER, NO_PFN } from '../types.js';
+import type { RecordedShape } from './geometry.js';
 import {
   bucketExists,
   KMALLOC_MAX_CACHE_BYTES,
@@ -23,16 +24,24 @@ export class KmallocCaches {
   /** type × NR_KMALLOC_BUCKETS + bucket; buckets that the machine does not have stand for their successors */
   readonly #caches: KmemCache[] = [];
 
-  /** @param debugFlags slab_debug= flags of the caches that they name */
+  /**
+   * @param debugFlags slab_debug= flags of the caches that they name
+   * @param shapes what a kernel said of caches, by name; model: slab-caches 3.3
+   */
   constructor(
     readonly slabs: SlabAllocator,
     readonly setup: KmallocSetup,
     debugFlags: ReadonlyMap<string, number> = new Map(),
+    shapes: ReadonlyMap<string, RecordedShape> = new Map(),
   ) {
-    for (let type = 0; type < NR_KMALLOC_TYPES; type++) this.#createType(type as KmallocType, debugFlags);
+    for (let type = 0; type < NR_KMALLOC_TYPES; type++) this.#createType(type as KmallocType, debugFlags, shapes);
   }
 
-  #createType(type: KmallocType, debugFlags: ReadonlyMap<string, number>): void {
+  #createType(
+    type: KmallocType,
+    debugFlags: ReadonlyMap<string, number>,
+    shapes: ReadonlyMap<string, RecordedShape>,
+  ): void {
     const { slabs, setup } = this;
     const at = type * NR_KMALLOC_BUCKETS;
     if (type === KmallocType.cgroup && !setup.hasMemcg) {
@@ -47,7 +56,12 @@ export class KmallocCaches {
       }
       const spec = kmallocCacheSpec(type, bucket, setup, slabs.policy);
       const debug = debugFlags.get(spec.name) ?? 0;
-      this.#caches[at + bucket] = slabs.createCache({ ...spec, flags: spec.flags | debug });
+      const recorded_shape = shapes.get(spec.name);
+      this.#caches[at + bucket] = slabs.createCache({
+        ...spec,
+        flags: spec.flags | debug,
+        ...(recorded_shape === undefined ? {} : { recorded_shape }),
+      });
     }
   }
 

@@ -14,6 +14,7 @@ export const SLAB_STORE_USER = 1 << 7;
 export const SLAB_PANIC = 1 << 8;
 export const SLAB_TYPESAFE_BY_RCU = 1 << 9;
 export const SLAB_TRACE = 1 << 10;
+export const SLAB_NOLEAKTRACE = 1 << 11;
 export const SLAB_NO_MERGE = 1 << 12;
 export const SLAB_ACCOUNT = 1 << 13;
 export const SLAB_RECLAIM_ACCOUNT = 1 << 15;
@@ -21,6 +22,17 @@ export const SLAB_RECLAIM_ACCOUNT = 1 << 15;
 export const OBJECT_POISON = 1 << 16;
 /** freelist and counters change together without a lock */
 export const CMPXCHG_DOUBLE = 1 << 17;
+
+/** Groups of flags that decide about merging. model: slab-caches 1.1, 1.2 */
+export const SLAB_NEVER_MERGE =
+  SLAB_RED_ZONE |
+  SLAB_POISON |
+  SLAB_STORE_USER |
+  SLAB_TRACE |
+  SLAB_TYPESAFE_BY_RCU |
+  SLAB_NOLEAKTRACE |
+  SLAB_NO_MERGE;
+export const SLAB_MERGE_SAME = SLAB_RECLAIM_ACCOUNT | SLAB_CACHE_DMA | SLAB_CACHE_DMA32 | SLAB_ACCOUNT;
 
 /** `slab_debug=FZPU` */
 export const SLAB_DEBUG_FZPU = SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER;

@@ -20,6 +20,7 @@ import { type BuddyinfoZone, parseBuddyinfo } from './snapshot/buddyinfo.js';
 import { type Kpageflags, type KpageflagsOptions, readKpageflags } from './snapshot/kpageflags.js';
 import { parseMeminfo } from './snapshot/meminfo.js';
 import { type Pagetypeinfo, parsePagetypeinfo } from './snapshot/pagetypeinfo.js';
+import { parseSlabinfo, type SlabinfoCache } from './snapshot/slabinfo.js';
 import { parseVmstat } from './snapshot/vmstat.js';
 import { parseZoneinfo, type Zoneinfo } from './snapshot/zoneinfo.js';
 
@@ -59,17 +60,19 @@ export interface Snapshot {
   readonly zoneinfo: Zoneinfo | undefined;
   readonly vmstat: ReadonlyMap<string, number> | undefined;
   readonly meminfo: ReadonlyMap<string, number> | undefined;
+  readonly slabinfo: readonly SlabinfoCache[] | undefined;
 }
 
 /** Larger than that of any machine: what is read whole must not be a trace, or worse, given by mistake. */
 const MAX_TEXT_BYTES: Readonly<
-  Record<'buddyinfo' | 'pagetypeinfo' | 'zoneinfo' | 'vmstat' | 'meminfo', number>
+  Record<Exclude<SnapshotFile, 'kpageflags'>, number>
 > = {
   buddyinfo: 4 << 20,
   pagetypeinfo: 16 << 20,
   zoneinfo: 64 << 20,
   vmstat: 1 << 20,
   meminfo: 1 << 20,
+  slabinfo: 4 << 20,
 };
 const MAX_SMALL_FILE_BYTES = 1 << 20;
 
@@ -173,6 +176,7 @@ export async function readSnapshot(paths: SnapshotPaths, limits?: TraceLimits): 
     zoneinfo: await parsed('zoneinfo', parseZoneinfo),
     vmstat: await parsed('vmstat', parseVmstat),
     meminfo: await parsed('meminfo', parseMeminfo),
+    slabinfo: await parsed('slabinfo', parseSlabinfo),
   };
 }
 
