@@ -34,7 +34,8 @@ export class KmallocCaches {
     debugFlags: ReadonlyMap<string, number> = new Map(),
     shapes: ReadonlyMap<string, RecordedShape> = new Map(),
   ) {
-    for (let type = 0; type < NR_KMALLOC_TYPES; type++) this.#createType(type as KmallocType, debugFlags, shapes);
+    for (let type = 0; type < NR_KMALLOC_TYPES; type++)
+      this.#createType(type as KmallocType, debugFlags, shapes);
   }
 
   #createType(

@@ -64,9 +64,7 @@ export interface Snapshot {
 }
 
 /** Larger than that of any machine: what is read whole must not be a trace, or worse, given by mistake. */
-const MAX_TEXT_BYTES: Readonly<
-  Record<Exclude<SnapshotFile, 'kpageflags'>, number>
-> = {
+const MAX_TEXT_BYTES: Readonly<Record<Exclude<SnapshotFile, 'kpageflags'>, number>> = {
   buddyinfo: 4 << 20,
   pagetypeinfo: 16 << 20,
   zoneinfo: 64 << 20,
