@@ -46,9 +46,9 @@ export class CacheDirectory implements CacheNames {
   readonly unknown: readonly string[];
   readonly #names = new Map<string, number>();
   /** by number of the name in the trace: number of the cache + 1, or NONE; forgotten and found again at will */
-  #numbers = new Int32Array(FIRST_NAMES);
+  #numbers: Int32Array = new Int32Array(FIRST_NAMES);
   /** the same by number of the argument, for events that name no cache but tell the size of its slots */
-  #unnamed = new Int32Array(FIRST_NAMES);
+  #unnamed: Int32Array = new Int32Array(FIRST_NAMES);
   readonly #max_caches: number;
   readonly #file: string;
 
@@ -111,8 +111,14 @@ export class CacheDirectory implements CacheNames {
     const cache = this.named(nameOf(batch, i)) ?? this.#meet(batch, i);
     if (cache === null) return null;
     if (text !== 0) this.#numbers = remembered(this.#numbers, text, cache);
-    else if (arg !== 0) this.#unnamed = remembered(this.#unnamed, arg, cache);
+    else if (SLOT_BYTES.test(batch.strings.args.get(arg)))
+      this.#unnamed = remembered(this.#unnamed, arg, cache);
     return cache;
+  }
+
+  /** The cache that a `cache_free` names, if it is one of the machine's. */
+  ofFree(batch: EventBatch, i: number): KmemCache | undefined {
+    return batch.cache[i] === 0 ? undefined : this.named(nameOf(batch, i));
   }
 
   /** The name stands for a new cache, or for one that exists and does. @throws InputError */
@@ -193,9 +199,11 @@ function remembered(numbers: Int32Array, at: number, cache: KmemCache): Int32Arr
   return table;
 }
 
+const SLOT_BYTES = /(?:^|;)alloc=(\d{1,10})(?:;|$)/;
+
 /** Bytes taken, as the recorded kernel said; of a row that does not have them, the object's. */
 function slotBytes(batch: EventBatch, i: number): number {
-  const match = /(?:^|;)alloc=(\d{1,10})(?:;|$)/.exec(batch.strings.args.get(batch.arg[i]!));
+  const match = SLOT_BYTES.exec(batch.strings.args.get(batch.arg[i]!));
   return match === null ? batch.size[i]! : Number(match[1]);
 }
 

@@ -9,15 +9,18 @@ import { SlabOps } from './slab-ops.js';
 
 export class SlabReplay {
   readonly machine: SlabMachine;
+  readonly names: CacheDirectory;
   readonly ops: SlabOps;
 
   constructor(mm: PageAllocator, notes: Notes) {
     this.machine = new SlabMachine(mm);
-    this.ops = new SlabOps(this.machine, new CacheDirectory(this.machine.slabs), notes);
+    this.names = new CacheDirectory(this.machine.slabs);
+    this.ops = new SlabOps(this.machine, this.names, notes);
   }
 
   serialize(io: StateIo): void {
     io.part('machine', this.machine);
+    io.part('names', this.names);
     io.part('ops', this.ops);
   }
 }
