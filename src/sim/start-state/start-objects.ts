@@ -24,6 +24,8 @@ export class StartObjects {
   readonly #slabs: Uint32Array;
   /** first bit of each slab */
   readonly #firstBit: Float64Array;
+  /** place in the columns + 1, by slab; 0 for slabs that were not there at the start */
+  readonly #places: Uint32Array;
   /** where each cache's slabs begin in the columns; one entry more than caches */
   readonly #begins: Uint32Array;
   readonly #bits: Uint8Array;
@@ -42,6 +44,7 @@ export class StartObjects {
     const count = byCache.reduce((sum, numbers) => sum + numbers.length, 0);
     this.#slabs = new Uint32Array(count);
     this.#firstBit = new Float64Array(count + 1);
+    this.#places = new Uint32Array(slabs.table.end);
     this.#begins = new Uint32Array(byCache.length + 1);
     this.#sums = new Uint32Array(count);
     this.#alive = new Uint32Array(byCache.length);
@@ -51,6 +54,7 @@ export class StartObjects {
       this.#begins[cache] = at;
       for (const slab of numbers) {
         this.#slabs[at] = slab;
+        this.#places[slab] = at + 1;
         this.#firstBit[at + 1] = this.#firstBit[at]! + slabs.table.objects[slab]!;
         at++;
       }
@@ -74,13 +78,12 @@ export class StartObjects {
     return this.#alive[cache.number] ?? 0;
   }
 
-  /** Whether the object in a slot is one of these; for checks. */
+  /** Whether the object in a slot is one of these. */
   isUnnamed(slab: number, slot: number): boolean {
-    const cache = this.slabs.table.cache[slab]!;
-    const end = this.#begins[cache + 1] ?? 0;
-    for (let at = this.#begins[cache] ?? 0; at < end; at++)
-      if (this.#slabs[at] === slab) return this.#hasBit(this.#firstBit[at]! + slot);
-    return false;
+    const at = (this.#places[slab] ?? 0) - 1;
+    if (at < 0) return false;
+    const bit = this.#firstBit[at]! + slot;
+    return bit < this.#firstBit[at + 1]! && this.#hasBit(bit);
   }
 
   /**
