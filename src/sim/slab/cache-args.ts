@@ -58,8 +58,10 @@ const NUMBER_KEYS: ReadonlyMap<string, number> = new Map([
   ['usersize', MAX_OBJECT_BYTES],
   ['freeptr_offset', MAX_OBJECT_BYTES],
   ['sheaf_capacity', MAX_SHEAF],
+  // Of every op: the recorded call failed.
+  ['failed', 1],
 ]);
-const KEYS = [...NUMBER_KEYS.keys(), 'flags'];
+const KEYS = [...NUMBER_KEYS.keys(), 'flags'].filter((key) => key !== 'failed');
 
 interface Args {
   readonly numbers: ReadonlyMap<string, number>;

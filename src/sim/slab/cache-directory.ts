@@ -14,7 +14,7 @@ import { MergedCaches } from '../../mm/slab/merge.js';
 import type { SlabAllocator } from '../../mm/slab/slab-allocator.js';
 import { SLAB_ACCOUNT } from '../../mm/slab/slab-flags.js';
 import type { StateIo } from '../../mm/state-io.js';
-import type { EventBatch } from '../../trace/event-batch.js';
+import { type EventBatch, EventFlag } from '../../trace/event-batch.js';
 import { InputError } from '../../trace/input-error.js';
 import type { SlabinfoCache } from '../../trace/recording/snapshot/slabinfo.js';
 import type { RareOutcome } from '../rare-ops.js';
@@ -123,6 +123,7 @@ export class CacheDirectory implements CacheNames {
 
   /** The name stands for a new cache, or for one that exists and does. @throws InputError */
   create(batch: EventBatch, i: number): RareOutcome {
+    if (batch.flags[i]! & EventFlag.failed) return 'failed';
     const text = batch.cache[i]!;
     const { caches, args } = batch.strings;
     const spec = cacheSpecFromArgs(caches.get(text), batch.size[i]!, args.get(batch.arg[i]!), this.#file);

@@ -205,6 +205,12 @@ describe('cache_create and cache_destroy', () => {
     expect(() => names.create(batch, 0)).toThrow(message);
     expect(names.named('mine')).toBeUndefined();
   });
+
+  test('that failed in the recorded kernel make nothing', async () => {
+    const names = directory();
+    const batch = await csv('cache_create,,mine,64,,failed=1;align=8');
+    expect([names.create(batch, 0), names.named('mine')]).toEqual(['failed', undefined]);
+  });
 });
 
 test('names lead to caches whatever they are', async () => {
