@@ -10,7 +10,7 @@ describe('the knob table', () => {
     const knob = KNOB_TABLE[name];
     expect(name).toMatch(/^[a-z_]+\.[a-z0-9_]+$/);
     expect(knob.doc.length).toBeGreaterThan(0);
-    expect(knob.spec).toMatch(/^(page-allocator|gfp|slub|spb) /);
+    expect(knob.spec).toMatch(/^(page-allocator|gfp|slub|slab-caches|spb) /);
     if (knob.type === 'number' || knob.type === 'numbers') expect(knob.unit).not.toBe('');
     expect(isKnobValue(name, knob.default)).toBe(true);
   });

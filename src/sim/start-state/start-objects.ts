@@ -146,7 +146,7 @@ export class StartObjects {
     const begin = this.#begins[cache]!;
     const end = this.#begins[cache + 1]!;
     const owners = new Map<number, number>();
-    caches[cache]!.cpuSlab.forEach((slab, cpu) => owners.set(slab, cpu));
+    for (const [cpu, slab] of caches[cache]!.cpuSlab.entries()) owners.set(slab, cpu);
     for (let at = begin; at < end; at++) {
       const slab = this.#slabs[at]!;
       const objects = table.objects[slab]!;
