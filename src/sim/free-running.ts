@@ -14,8 +14,9 @@ import type { Notes } from './notes.js';
 import { PageFrees } from './page-frees.js';
 import { Fate, NO_PAGE, PageOwners } from './page-owners.js';
 import { RareOps } from './rare-ops.js';
-import { isSlabOp, SlabReplay } from './slab/slab-replay.js';
-import { isSlabRequest } from './slab/slab-requests.js';
+import { SlabReplay } from './slab/slab-replay.js';
+import { isSlabOp, isSlabRequest } from './slab/slab-requests.js';
+import type { SlabStartSources } from './start-state/slab-start.js';
 import { Outcome, type Tallies } from './tallies.js';
 
 export interface FreeRunOptions {
@@ -24,6 +25,8 @@ export interface FreeRunOptions {
   readonly notes: Notes;
   readonly tallies: Tallies;
   readonly background: SimBackground;
+  /** slabs that the trace begins with, where it has slab events and a recording tells of them */
+  readonly slabStart?: SlabStartSources | undefined;
 }
 
 const RARE_OUTCOMES = { ok: Outcome.ok, failed: Outcome.failed, not_modelled: Outcome.not_replayed } as const;
@@ -52,6 +55,8 @@ export class FreeRunningReplay {
     this.#background = options.background;
     this.owners.trackMoves(mm, options.startIsRecorded);
     this.#frees = new PageFrees(mm, this.owners, options.notes, options.startIsRecorded);
+    if (options.slabStart !== undefined && mm.policy['slab.replay'])
+      this.#slab = this.#beginSlabs(options.slabStart);
     this.#rareOps = new RareOps(mm, this.owners, this.#notes);
   }
 
@@ -66,6 +71,15 @@ export class FreeRunningReplay {
 
   #makeSlab(): SlabReplay {
     return new SlabReplay(this.#mm, this.#notes);
+  }
+
+  /** Slabs of the start have pages, and so the recorded kernel's events on these are theirs. */
+  #beginSlabs(sources: SlabStartSources): SlabReplay {
+    const slab = new SlabReplay(this.#mm, this.#notes, sources);
+    const { table } = slab.machine.slabs;
+    for (let number = 0; number < table.end; number++)
+      this.owners.clearPages(table.pfn[number]!, table.order[number]!, Fate.slab);
+    return slab;
   }
 
   /** What the slab events have made; null before the first. */

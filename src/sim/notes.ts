@@ -31,7 +31,10 @@ export const NOTE_MEANINGS = {
   skipped_by_time: 'events after --to',
   series_ended: 'series that ended early, after 100,000 samples; a longer interval covers the trace',
   implied_slab_frees: 'slab objects whose id is allocated again: their free is not in the trace',
-  unknown_slab_frees: 'frees of slab objects that no event allocated: from before the trace, or lost',
+  slab_frees_from_before_trace:
+    'frees of slab objects from before the trace; which of those of their cache, is chosen',
+  unknown_slab_frees:
+    'frees of slab objects that no event allocated, and that are none of those known from the start',
   slab_page_events:
     "page events of the recorded kernel's slabs, left out: the model's slabs have pages of their own",
   not_modelled: 'events of kinds that are read but not yet modelled (memcg, tags)',

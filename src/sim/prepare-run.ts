@@ -3,14 +3,12 @@
  * the input is one.
  */
 import { machineFromSize } from '../config/machine-by-size.js';
-import { POLICY_PRESETS } from '../config/policy-presets.js';
 import type { ResolvedPolicy } from '../config/resolve-policy.js';
 import { UsageError } from '../config/usage-error.js';
 import type { MachineSpec } from '../mm/machine-spec.js';
 import { bootFresh } from '../mm/page-alloc/boot.js';
 import { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { setUpZones } from '../mm/page-alloc/zone-setup.js';
-import { KNOB_NAMES } from '../mm/policy.js';
 import { enableLru } from '../mm/reclaim/lru.js';
 import type { ResultStartState } from '../report/run-result.js';
 import { InputError } from '../trace/input-error.js';
@@ -26,6 +24,7 @@ import {
   readRecordingMaterial,
   startAllocator,
 } from './start-state/recording-material.js';
+import type { SlabStartSources } from './start-state/slab-start.js';
 import type { Tallies } from './tallies.js';
 
 const DEFAULT_MEMORY_PAGES = 1 << 20;
@@ -55,24 +54,8 @@ export interface Start {
   readonly material: RecordingMaterial | undefined;
 }
 
-/** Knobs of what a replay does not model yet; changing one would seem to have no effect. */
-const NOT_REPLAYED = 'slab.';
-
-function checkReplayed({ origin, name }: ResolvedPolicy): void {
-  const knob = KNOB_NAMES.find(
-    (each) =>
-      each.startsWith(NOT_REPLAYED) && origin[each] !== 'default' && !POLICY_PRESETS.has(origin[each]),
-  );
-  if (knob === undefined) return;
-  const source = origin[knob].startsWith('--') ? `${origin[knob]} ${knob}` : `${knob} of ${name}`;
-  throw new UsageError(
-    `${source}: slab caches are no part of a replay yet, so it would change nothing; spbsim verify uses it for slab runs`,
-  );
-}
-
 /** @throws InputError, UsageError */
 export async function prepareStart(request: StartRequest): Promise<Start> {
-  checkReplayed(request.policy);
   if (request.mode === 'pinned' && request.policy.policy['spb.enabled'])
     throw new UsageError(
       `--mode pinned follows a kernel that had no superpageblocks: leave it out, or take a mainline policy instead of ${request.policy.name}`,
@@ -157,6 +140,13 @@ async function onlyRecording(inputs: readonly string[]): Promise<Recording | und
   return openRecording(directories[0]!);
 }
 
+/** What a recording tells of the slabs that it begins with; nothing where its trace has no slab events. */
+export function slabSources(material: RecordingMaterial | undefined): SlabStartSources | undefined {
+  if (!material?.scan.hasSlabEvents) return undefined;
+  const { before, kpageflags, scan, recording } = material;
+  return { slabinfo: before.slabinfo, kpageflags, scan, file: recording.before.slabinfo ?? recording.name };
+}
+
 /** A replay in which the policy decides every PFN, and the background that it runs with. */
 export function beginFreeRunning(
   start: Start,
@@ -168,5 +158,7 @@ export function beginFreeRunning(
   enableLru(mm);
   const background = new SimBackground(mm, start_ns);
   const startIsRecorded = state.kind !== 'fresh';
-  return { replay: new FreeRunningReplay(mm, { startIsRecorded, notes, tallies, background }), background };
+  const slabStart = slabSources(start.material);
+  const replay = new FreeRunningReplay(mm, { startIsRecorded, notes, tallies, background, slabStart });
+  return { replay, background };
 }

@@ -20,7 +20,6 @@ import type { SlabinfoCache } from '../../trace/recording/snapshot/slabinfo.js';
 import type { RareOutcome } from '../rare-ops.js';
 import { cacheSpecFromArgs, MAX_OBJECT_BYTES } from './cache-args.js';
 import { orderOfSlots, plainCache, recordedCache, withShape } from './recorded-caches.js';
-import type { CacheNames } from './slab-ops.js';
 
 /** Machines have some hundreds. */
 export const DEFAULT_MAX_CACHES = 4096;
@@ -36,7 +35,7 @@ export interface CacheDirectoryOptions {
   readonly file?: string;
 }
 
-export class CacheDirectory implements CacheNames {
+export class CacheDirectory {
   readonly merged: MergedCaches;
   /** caches that events named before anything else did */
   met_on_the_way = 0;

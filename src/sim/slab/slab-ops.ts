@@ -9,37 +9,36 @@ import { kfreeNolock } from '../../mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../mm/slab/kmalloc.js';
 import { largeKmallocOrder } from '../../mm/slab/kmalloc-caches.js';
 import { kmallocNolock, ZERO_SIZE } from '../../mm/slab/kmalloc-nolock.js';
-import type { KmemCache } from '../../mm/slab/kmem-cache.js';
 import { allocObject, freeObject } from '../../mm/slab/object-calls.js';
-import { NO_SLAB } from '../../mm/slab/slab-table.js';
+import { NO_SLAB, NO_SLOT } from '../../mm/slab/slab-table.js';
 import type { StateIo } from '../../mm/state-io.js';
 import { NO_PFN } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NONE_U32, Op } from '../../trace/event-batch.js';
 import type { Notes } from '../notes.js';
 import type { RareOutcome } from '../rare-ops.js';
+import type { SlabStart } from '../start-state/slab-start.js';
+import type { StartObjects } from '../start-state/start-objects.js';
+import type { CacheDirectory } from './cache-directory.js';
 import type { SlabMachine } from './slab-machine.js';
 import { NoSlot, SlabObjects } from './slab-objects.js';
 
-/** Which caches a trace's names stand for. */
-export interface CacheNames {
-  /** of a request for an object of a named cache; null where it cannot have one */
-  ofRequest(batch: EventBatch, i: number): KmemCache | null;
-  create(batch: EventBatch, i: number): RareOutcome;
-  destroy(batch: EventBatch, i: number, cpu: number): RareOutcome;
-}
-
 export class SlabOps {
+  readonly names: CacheDirectory;
   readonly objects = new SlabObjects();
   /** what large requests get is told by page events of their own: the trace is of a real kernel */
   pagesAreRecorded = false;
   readonly #machine: SlabMachine;
+  readonly #start: StartObjects;
+  /** slot of the object that is being freed */
+  #slot = NO_SLOT;
 
   constructor(
-    machine: SlabMachine,
-    readonly names: CacheNames,
+    { machine, names, objects }: SlabStart,
     readonly notes: Notes,
   ) {
     this.#machine = machine;
+    this.names = names;
+    this.#start = objects;
   }
 
   serialize(io: StateIo): void {
@@ -58,9 +57,9 @@ export class SlabOps {
         return this.#kmallocNolock(batch, i, cpu, node);
       case Op.kfree:
       case Op.cache_free:
-        return this.#free(batch.id[i]!, cpu);
+        return this.#free(batch, i, cpu);
       case Op.kfree_nolock:
-        return this.#freeNolock(batch.id[i]!, cpu, batch.ctx[i]! as Context);
+        return this.#freeNolock(batch, i, cpu);
       case Op.cache_create:
         return this.names.create(batch, i);
       case Op.cache_destroy:
@@ -115,7 +114,7 @@ export class SlabOps {
     const before = id === NONE_U32 ? NoSlot.unknown : this.objects.get(id);
     if (before > 0 || before === NoSlot.large) {
       this.notes.add('implied_slab_frees');
-      this.#free(id, cpu);
+      this.#freeNamed(id, cpu);
     }
     return true;
   }
@@ -137,39 +136,68 @@ export class SlabOps {
     return 'ok';
   }
 
-  #free(id: number, cpu: number): RareOutcome {
-    const slab = this.#takeSlot(id, cpu);
+  #free(batch: EventBatch, i: number, cpu: number): RareOutcome {
+    const slab = this.#takeSlot(batch, i, cpu);
     if (slab < 0) return slab === NO_SLAB ? 'failed' : 'ok';
+    this.#giveBack(slab, cpu);
+    return 'ok';
+  }
+
+  #freeNolock(batch: EventBatch, i: number, cpu: number): RareOutcome {
+    const slab = this.#takeSlot(batch, i, cpu);
+    if (slab < 0) return slab === NO_SLAB ? 'failed' : 'ok';
+    kfreeNolock(this.#machine.deferred, cpu, slab, this.#slot, batch.ctx[i]! as Context);
+    return 'ok';
+  }
+
+  #freeNamed(id: number, cpu: number): void {
+    const slab = this.#takeNamed(id, cpu);
+    if (slab >= 0) this.#giveBack(slab, cpu);
+  }
+
+  #giveBack(slab: number, cpu: number): void {
     const { slabs } = this.#machine;
-    freeObject(slabs, slabs.caches[slabs.table.cache[slab]!]!, cpu, slab, this.objects.slotOf(id));
-    return 'ok';
+    freeObject(slabs, slabs.caches[slabs.table.cache[slab]!]!, cpu, slab, this.#slot);
   }
 
-  #freeNolock(id: number, cpu: number, context: Context): RareOutcome {
-    const slab = this.#takeSlot(id, cpu);
-    if (slab < 0) return slab === NO_SLAB ? 'failed' : 'ok';
-    kfreeNolock(this.#machine.deferred, cpu, slab, this.objects.slotOf(id), context);
-    return 'ok';
-  }
-
-  /** Slab of the object that an id names, and names no more; NO_SLAB for none; DONE if nothing is left to do. */
-  #takeSlot(id: number, cpu: number): number {
+  /** Slab of the object that an event frees, its slot in `#slot`; NO_SLAB for none; DONE if nothing is left to do. */
+  #takeSlot(batch: EventBatch, i: number, cpu: number): number {
+    const id = batch.id[i]!;
     const found = id === NONE_U32 ? NoSlot.unknown : this.objects.get(id);
-    if (found > 0) {
-      this.objects.mark(id, NoSlot.freed);
-      return found - 1;
+    if (found !== NoSlot.unknown && found !== NoSlot.freed && found !== NoSlot.failed)
+      return this.#takeNamed(id, cpu);
+    if (found === NoSlot.failed) {
+      this.notes.add('frees_of_failed');
+      return NO_SLAB;
     }
+    return this.#takeFromStart(batch, i);
+  }
+
+  /** An object that was there before the trace: which one nobody knows. model: slab-caches 5.4 */
+  #takeFromStart(batch: EventBatch, i: number): number {
+    const start = this.#start;
+    const isNamed = batch.op[i] === Op.cache_free;
+    const cache = isNamed ? this.names.ofFree(batch, i) : undefined;
+    let slab = NO_SLAB;
+    if (cache !== undefined) slab = start.takeUnknown(cache);
+    else if (!isNamed) slab = start.takeUnknownKmalloc();
+    this.#slot = start.slot;
+    this.notes.add(slab === NO_SLAB ? 'unknown_slab_frees' : 'slab_frees_from_before_trace');
+    return slab;
+  }
+
+  /** The same of an id that names something. */
+  #takeNamed(id: number, cpu: number): number {
+    const found = this.objects.get(id);
     if (found === NoSlot.large) {
       const { pfn, order } = this.objects.takeLarge(id);
       kfreeLarge(this.#machine.slabs, cpu, pfn, order);
       return DONE;
     }
-    if (found === NoSlot.nothing) {
-      this.objects.mark(id, NoSlot.freed);
-      return DONE;
-    }
-    this.notes.add(found === NoSlot.failed ? 'frees_of_failed' : 'unknown_slab_frees');
-    return NO_SLAB;
+    this.objects.mark(id, NoSlot.freed);
+    if (found === NoSlot.nothing) return DONE;
+    this.#slot = this.objects.slotOf(id);
+    return found - 1;
   }
 }
 

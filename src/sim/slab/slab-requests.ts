@@ -1,5 +1,5 @@
 /**
- * Which page allocations of a recorded kernel were for slabs.
+ * Which events are the slab allocator's: its operations, and page allocations of a recorded kernel that were for slabs.
  * model: slub 2.4
  */
 import {
@@ -12,6 +12,7 @@ import {
   GFP_NORETRY_BIT,
   GFP_NOWARN_BIT,
 } from '../../mm/gfp.js';
+import { Op } from '../../trace/event-batch.js';
 
 /** slab_max_order of all kernels known */
 const MAX_SLAB_ORDER = 3;
@@ -25,4 +26,9 @@ export function isSlabRequest(gfp: number, order: number): boolean {
   if ((gfp & FIRST_ATTEMPT) !== FIRST_ATTEMPT || gfp & GFP_MOVABLE_BIT || order > MAX_SLAB_ORDER)
     return false;
   return (gfp & RECLAIM_AND_IO) !== FRAGMENTS;
+}
+
+/** Operations on slab objects and caches: they stand together in the list of operations. */
+export function isSlabOp(op: number): boolean {
+  return op >= Op.kmalloc && op <= Op.cache_free;
 }

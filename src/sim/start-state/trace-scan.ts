@@ -11,6 +11,7 @@ import { gfpMigratetype } from '../../mm/gfp.js';
 import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages.js';
 import { MAX_PAGE_ORDER, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
+import { isSlabOp } from '../slab/slab-requests.js';
 
 /** What a page's first event was. */
 export const FirstEvent = { none: 0, alloc: 1, free: 2, refill: 3, drain: 4, fallback: 5 } as const;
@@ -40,6 +41,7 @@ export type ScannedTrace = Pick<
   | 'blockType'
   | 'hasRefills'
   | 'hasDrains'
+  | 'hasSlabEvents'
   | 'events'
   | 'first_ns'
   | 'last_ns'
@@ -55,6 +57,7 @@ export class TraceScan {
   /** true if the trace holds mm_page_alloc_zone_locked events */
   hasRefills = false;
   hasDrains = false;
+  hasSlabEvents = false;
   events = 0;
   first_ns = Number.NaN;
   last_ns = Number.NaN;
@@ -84,13 +87,14 @@ export class TraceScan {
   }
 
   result(): ScannedTrace {
-    const { firstEvent, blockType, hasRefills, hasDrains, events, workerDrains, startLists } = this;
-    const { first_ns, last_ns } = this;
+    const { firstEvent, blockType, hasRefills, hasDrains, hasSlabEvents, events } = this;
+    const { workerDrains, startLists, first_ns, last_ns } = this;
     return {
       firstEvent,
       blockType,
       hasRefills,
       hasDrains,
+      hasSlabEvents,
       events,
       first_ns,
       last_ns,
@@ -110,6 +114,7 @@ export class TraceScan {
       if (SNAPSHOT_DONE.test(name)) this.#late = AFTER_SNAPSHOT;
       return;
     }
+    if (isSlabOp(op)) this.hasSlabEvents = true;
     if ((batch.flags[i]! & EventFlag.hasPfn) === 0 || batch.flags[i]! & EventFlag.failed) return;
     const pfn = batch.pfn[i]!;
     const order = batch.order[i] === NO_ORDER ? 0 : batch.order[i]!;

@@ -22,6 +22,7 @@ import { Notes } from '../notes.js';
 import type { BurstMiss, BurstTally } from '../pinned/burst-log.js';
 import { pinRecording } from '../pinned/pin-recording.js';
 import type { PinnedReplay } from '../pinned/pinned-replay.js';
+import { slabSources } from '../prepare-run.js';
 import { zoneinfoOf } from '../start-state/machine-from-zoneinfo.js';
 import {
   openRecordedEvents,
@@ -239,6 +240,7 @@ async function replayFree(
     notes,
     tallies: new Tallies(),
     background,
+    slabStart: slabSources(material),
   });
   const { buddyinfo } = material.after;
   const result: Awaited<ReturnType<typeof replayFree>> = { free_pages: null, buddyinfo: [] };
