@@ -30,6 +30,7 @@ const RESULT_KEYS: readonly (keyof RunResult)[] = [
   'nodes',
   'zones',
   'superpageblocks',
+  'slab',
   'series',
   'findings',
   'findings_total',

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { metricsSchema } from './metrics/metrics-schema.js';
+import { slabSchema } from './slab/slab-schema.js';
 import { spbSchema, zoneSpbSchema } from './spb-schema.js';
 
 export const RESULT_SCHEMA_ID = 'spbsim.result/1';
@@ -228,6 +229,7 @@ export const resultSchema = z.strictObject({
     .array(zoneSchema)
     .describe('populated zones by node, then from DMA to Movable, at the end of the run'),
   superpageblocks: spbSchema.nullable().describe('what the series did; null for policies without it'),
+  slab: slabSchema.nullish().describe('slab caches; null or missing where none were modelled'),
   series: z.array(samplePointSchema),
   findings: z.array(findingSchema).describe('the first of each kind; `findings_total` counts all'),
   findings_total: z.record(z.string(), count).describe('number of findings by kind'),

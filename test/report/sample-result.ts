@@ -247,6 +247,7 @@ export function sampleResult(overrides: Partial<RunResult> = {}): RunResult {
       }),
     ],
     superpageblocks: null,
+    slab: null,
     series: [],
     findings: [
       {

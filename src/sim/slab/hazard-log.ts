@@ -1,0 +1,50 @@
+/** What went wrong: all of it counted by kind, the first of each kind kept. */
+import type { StateIo } from '../../mm/state-io.js';
+import { HAZARD_KINDS, type HazardKind } from '../../report/slab/nolock-words.js';
+import type { ResultHazard, ResultSlab } from '../../report/slab/result-slab.js';
+
+/** Of each kind: a storm of one must not hide the others, nor fill memory. */
+const KEPT = 20;
+/** Contexts on one CPU, and locks of each, that are kept of a hazard. */
+const MAX_STACK = 16;
+
+export class HazardLog {
+  #kept: ResultHazard[] = [];
+  #totals = new Map<string, number>();
+
+  add(hazard: ResultHazard): void {
+    const before = this.#totals.get(hazard.kind) ?? 0;
+    this.#totals.set(hazard.kind, before + 1);
+    if (before >= KEPT) return;
+    const stack = hazard.stack
+      .slice(0, MAX_STACK)
+      .map((each) => ({ ...each, locks: each.locks.slice(0, MAX_STACK) }));
+    this.#kept.push({ ...hazard, stack });
+  }
+
+  total(kind: HazardKind): number {
+    return this.#totals.get(kind) ?? 0;
+  }
+
+  clear(): void {
+    this.#kept = [];
+    this.#totals = new Map();
+  }
+
+  serialize(io: StateIo): void {
+    this.#kept = io.plain('kept', this.#kept);
+    this.#totals = io.table('totals', this.#totals);
+    if (!io.isLoading) return;
+    for (const kind of this.#totals.keys())
+      if (!(HAZARD_KINDS as readonly string[]).includes(kind)) io.refuse(`there is no hazard ${kind}`);
+  }
+
+  /** In the order in which they happened; totals in the order of HAZARD_KINDS. */
+  result(): Pick<ResultSlab, 'hazards' | 'hazards_total'> {
+    const totals = HAZARD_KINDS.map((kind) => [kind, this.total(kind)] as const);
+    return {
+      hazards: [...this.#kept],
+      hazards_total: Object.fromEntries(totals.filter(([, count]) => count > 0)),
+    };
+  }
+}
