@@ -67,6 +67,23 @@ const SPB_WORK = [
   of: keyof SpbStats & `${string}_${'pages' | 'objects' | 'allocated'}`,
 ])[];
 
+/** Pages of slabs by node, as whoever makes slabs counts them. model: slub 2.4 */
+export interface SlabPageCounts {
+  readonly nr_slab_reclaimable_pages: Float64Array;
+  readonly nr_slab_unreclaimable_pages: Float64Array;
+}
+
+/** Counters of one node that a slab allocator keeps, in the order of `/proc/zoneinfo`. */
+export function slabNodeCounters(
+  slab: SlabPageCounts,
+  node: number,
+): [name: 'nr_slab_reclaimable' | 'nr_slab_unreclaimable', value: number][] {
+  return [
+    ['nr_slab_reclaimable', slab.nr_slab_reclaimable_pages[node] ?? 0],
+    ['nr_slab_unreclaimable', slab.nr_slab_unreclaimable_pages[node] ?? 0],
+  ];
+}
+
 /** Counters that are a state, and those that exist once per kind of zone. */
 type StateName =
   | 'nr_free_pages'
@@ -75,7 +92,9 @@ type StateName =
   | 'nr_zone_inactive_file'
   | 'nr_free_cma'
   | 'nr_inactive_anon'
-  | 'nr_inactive_file';
+  | 'nr_inactive_file'
+  | 'nr_slab_reclaimable'
+  | 'nr_slab_unreclaimable';
 
 /** All that `vmstatCounters` may list. */
 export type VmCounterName =
@@ -152,10 +171,15 @@ export function resetVmEvents(mm: PageAllocator): void {
   if (mm.spb !== null) mm.spb.stats = new SpbStats();
 }
 
-/** All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last. */
+/**
+ * All counters that the model keeps, in the order of `/proc/vmstat`; the model's own come last.
+ *
+ * @param slab  null where no slabs are modelled: then nothing is said of them
+ */
 export function vmstatCounters(
   mm: PageAllocator,
   countLru: CountLru = lruPages,
+  slab: SlabPageCounts | null = null,
 ): [name: VmCounterName, value: number][] {
   const totals = new Map<VmCounterName, number>();
   for (const zone of mm.zones)
@@ -165,6 +189,10 @@ export function vmstatCounters(
     totals.set('nr_inactive_anon', totals.get('nr_zone_inactive_anon') ?? 0);
     totals.set('nr_inactive_file', totals.get('nr_zone_inactive_file') ?? 0);
   }
+  if (slab !== null)
+    for (const { node } of mm.nodes)
+      for (const [name, value] of slabNodeCounters(slab, node))
+        totals.set(name, (totals.get(name) ?? 0) + value);
   ZONE_SUFFIXES.forEach((suffix, index) => {
     const zones = mm.zones.filter((zone) => zone.index === index);
     totals.set(

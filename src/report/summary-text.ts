@@ -8,6 +8,8 @@ import { MAX_PAGE_ORDER } from '../mm/types.js';
 import { bytes, duration, indexText, pagesAsBytes, percent, plural, rate, thousands } from './quantities.js';
 import type { ResultAllocationCount, ResultZone, RunResult } from './run-result.js';
 import { printable } from './sanitize.js';
+import { hazardLines, nolockLines } from './slab/nolock-text.js';
+import { slabLines } from './slab/slab-text.js';
 import { spbPassLines, spbWorkLines } from './spb-work-text.js';
 import { spbZoneLines } from './spb-zones-text.js';
 import { labelled, PAGE_WIDTH } from './text-labelled.js';
@@ -229,13 +231,18 @@ function findingLines(result: RunResult, style: TextStyle): string[] {
 
 /** The summary, at most 100 columns wide as far as names allow. */
 export function renderSummary(result: RunResult, style: TextStyle = plainStyle): string {
-  const spb = result.superpageblocks;
+  const { superpageblocks: spb, slab } = result;
+  const hasSlab = slab !== null && slab !== undefined;
+  const { first_ns } = result.span;
   const sections = [
     headerLines(result, style),
+    hasSlab ? hazardLines(slab, first_ns, style) : [],
     spbZoneLines(result, style),
     allocationLines(result, style),
     spb === null ? [] : spbPassLines(spb, style),
     fragmentationLines(result, style),
+    hasSlab ? slabLines(slab, style) : [],
+    hasSlab ? nolockLines(slab, first_ns, style) : [],
     [
       ...machineryLines(result, style),
       ...(spb === null ? [] : spbWorkLines(spb, style)),

@@ -1,6 +1,7 @@
 /**
  * Tables without lines: columns, aligned, two spaces apart.
  */
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 
 export interface TextTableOptions {
@@ -52,10 +53,12 @@ export function textTable(options: TextTableOptions): string[] {
  */
 export function wrapItems(items: readonly string[], indent: number, width = 100, gap = '   '): string[] {
   const lines: string[] = [];
+  // Colours take no room: with and without them lines end at the same item.
+  const room = (text: string) => stripVTControlCharacters(text).length;
   let line = '';
   for (const item of items) {
     if (line === '') line = item;
-    else if (indent + line.length + gap.length + item.length <= width) line += gap + item;
+    else if (indent + room(line) + gap.length + room(item) <= width) line += gap + item;
     else {
       lines.push(' '.repeat(indent) + line);
       line = item;

@@ -19,6 +19,8 @@ export interface LiveReplay {
   readonly mm: PageAllocator;
   readonly notes: Notes;
   readonly tallies: Tallies;
+  /** the slab part of a result at this moment; none where no slabs are modelled */
+  readonly slab?: () => MetricSource['slab'];
   /** pages in use of which nothing is known are somebody's, as in a recorded start state */
   readonly unknownCounts: boolean;
 }
@@ -70,6 +72,7 @@ class LiveSections implements MetricSource {
   #zones: MetricSource['zones'] | undefined;
   #vmstat: MetricSource['vmstat'] | undefined;
   #superpageblocks: MetricSource['superpageblocks'] | undefined;
+  #slab: MetricSource['slab'];
 
   constructor(
     readonly replay: LiveReplay,
@@ -106,6 +109,11 @@ class LiveSections implements MetricSource {
   get zones(): MetricSource['zones'] {
     this.#zones ??= liveZones(this.replay.mm, this.replay.unknownCounts, this.counting);
     return this.#zones;
+  }
+
+  get slab(): MetricSource['slab'] {
+    this.#slab ??= this.replay.slab?.() ?? null;
+    return this.#slab;
   }
 
   get superpageblocks(): MetricSource['superpageblocks'] {

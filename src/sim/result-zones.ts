@@ -12,7 +12,7 @@ import {
   PAGEBLOCK_PAGES,
   ZONE_NAMES,
 } from '../mm/types.js';
-import { zoneCounters } from '../mm/vmstat.js';
+import { type SlabPageCounts, slabNodeCounters, zoneCounters } from '../mm/vmstat.js';
 import { extfragIndexes, unusableIndexes } from '../report/fragmentation-index.js';
 import { pageblockGlyph } from '../report/pageblock-map.js';
 import type { ResultNode, ResultZone } from '../report/run-result.js';
@@ -140,10 +140,11 @@ function freePagesByBlock(zone: Zone, first: number, end: number): Uint16Array {
   return free;
 }
 
-export function resultNodes(mm: PageAllocator): ResultNode[] {
+/** @param slab  null where no slabs are modelled */
+export function resultNodes(mm: PageAllocator, slab: SlabPageCounts | null = null): ResultNode[] {
   return mm.nodes.map((node) => ({
     node: node.node,
     unreclaimable: node.kswapd_failures >= MAX_RECLAIM_RETRIES,
-    counters: {},
+    counters: slab === null ? {} : Object.fromEntries(slabNodeCounters(slab, node.node)),
   }));
 }

@@ -1,6 +1,7 @@
 /** `spbsim run`: options to a request, the result to texts and an exit code. */
 import type { RunResult } from '../../report/run-result.js';
 import { printable } from '../../report/sanitize.js';
+import type { TextStyle } from '../../report/text-style.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions } from '../input-options.js';
 import { chooseMachine, type MachineOptions } from '../machine-options.js';
@@ -86,6 +87,7 @@ export async function runCommand(
       const { renderSpbDetails } = await import('../../report/spb-work-text.js');
       await print(`\n${renderSpbDetails(result.superpageblocks, style)}`);
     }
+    await printSlabDetails(result, style);
     const { renderReading } = await import('../../report/reading-text.js');
     await print(`\n${renderReading(result.inputs, style)}`);
   }
@@ -93,6 +95,16 @@ export async function runCommand(
     const { renderProc } = await import('../../report/proc-text.js');
     await print(`\n${renderProc(result)}`);
   }
+}
+
+async function printSlabDetails({ slab, span }: RunResult, style: TextStyle): Promise<void> {
+  if (slab === null || slab === undefined) return;
+  const [{ renderSlabDetails }, { renderNolockDetails }] = await Promise.all([
+    import('../../report/slab/slab-text.js'),
+    import('../../report/slab/nolock-text.js'),
+  ]);
+  const nolock = renderNolockDetails(slab, span.first_ns, style);
+  await print(`\n${renderSlabDetails(slab, style)}${nolock === '' ? '' : `\n${nolock}`}`);
 }
 
 /** What options about saved runs ask for; undefined without any. */

@@ -35,7 +35,10 @@ export function addRun(program: Command): void {
     .option('--to <time>', 'end at this time of the trace')
     .option('--series <interval>', 'sample fragmentation at this interval, such as 1s')
     .option('--json', 'print the result document (see: spbsim schema result)')
-    .option('--proc', "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo")
+    .option(
+      '--proc',
+      "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo, slabinfo",
+    )
     .option('--map', 'add maps: a line per superpageblock, and one glyph per pageblock')
     .option('--check', "check the model's invariants every 65,536 events and at the end (slower)")
     .option('--verbose', 'add searches by order, and what the readers found and did not understand')

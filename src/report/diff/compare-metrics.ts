@@ -18,7 +18,13 @@ const DETAILS: ReadonlySet<string> = new Set(
   ).map(familyKey),
 );
 
-const SHARES: ReadonlySet<string> = new Set(['unusable_index', 'extfrag_index', 'spb_taint_efficiency']);
+const SHARES: ReadonlySet<string> = new Set([
+  'unusable_index',
+  'extfrag_index',
+  'spb_taint_efficiency',
+  'slab_fastpath_ratio',
+  'nolock_failure_ratio',
+]);
 
 const ORDER_OF_FAMILY: ReadonlyMap<MetricFamily, number> = new Map(
   METRIC_FAMILIES.map((family, at) => [family, at]),

@@ -4,6 +4,7 @@
  */
 import { familyKey, type MetricFamily, type MetricSource, SUBJECTS } from './metric.js';
 import { REQUEST_METRICS } from './request-metrics.js';
+import { SLAB_METRICS } from './slab-metrics.js';
 import { SPB_METRICS } from './spb-metrics.js';
 import { VMSTAT_METRICS } from './vmstat-metrics.js';
 import { ZONE_METRICS } from './zone-metrics.js';
@@ -12,6 +13,7 @@ const UNORDERED: readonly MetricFamily[] = [
   ...SPB_METRICS,
   ...ZONE_METRICS,
   ...REQUEST_METRICS,
+  ...SLAB_METRICS,
   ...VMSTAT_METRICS,
 ];
 

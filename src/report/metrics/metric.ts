@@ -16,6 +16,9 @@ export const SUBJECTS = [
   'Requests',
   'Stalls',
   'Superpageblock work',
+  'Hazards',
+  'Slab',
+  'Any context',
   'Reclaim',
   'Compaction',
   'Memory',
@@ -24,12 +27,30 @@ export const SUBJECTS = [
 export type Subject = (typeof SUBJECTS)[number];
 
 /** What stands behind a dot in the name of a member. */
-export type Label = 'ZONE' | 'ORDER' | 'TYPE' | 'NOTE' | 'REASON';
+export type Label =
+  | 'ZONE'
+  | 'ORDER'
+  | 'TYPE'
+  | 'NOTE'
+  | 'REASON'
+  | 'KIND'
+  | 'CONTEXT'
+  | 'LOCK'
+  | 'CLASS'
+  | 'CAUSE';
 
 /** The sections that metrics are read from; getters may make them on demand. */
 export type MetricSource = Pick<
   RunResult,
-  'migratetypes' | 'span' | 'events' | 'allocations' | 'notes' | 'vmstat' | 'zones' | 'superpageblocks'
+  | 'migratetypes'
+  | 'span'
+  | 'events'
+  | 'allocations'
+  | 'notes'
+  | 'vmstat'
+  | 'zones'
+  | 'superpageblocks'
+  | 'slab'
 >;
 
 export type LabelledValue = readonly [labels: readonly (string | number)[], value: number];

@@ -11,6 +11,11 @@ const LABEL_PATTERNS: Record<Label, string> = {
   TYPE: '[a-z]+',
   NOTE: '[a-z_]+',
   REASON: '[A-Za-z_0-9]+',
+  KIND: '[a-z_]+',
+  CONTEXT: '[a-z]+',
+  LOCK: '[a-z_]+',
+  CLASS: '[a-z0-9]+',
+  CAUSE: '[a-z_]+',
 };
 
 function describe(family: MetricFamily): Record<string, unknown> {

@@ -15,6 +15,13 @@ const COUNTERS: Record<VmCounterName, Entry> = {
   nr_free_cma: ['Memory', 'neither', 'free pages of CMA areas', 'pages'],
   nr_inactive_anon: ['Memory', 'neither', 'anonymous pages on the LRU lists', 'pages'],
   nr_inactive_file: ['Memory', 'neither', 'page cache on the LRU lists', 'pages'],
+  nr_slab_reclaimable: ['Memory', 'neither', 'pages of slabs that shrinkers can empty', 'pages'],
+  nr_slab_unreclaimable: [
+    'Memory',
+    'neither',
+    'pages of all other slabs, and of objects too large for one',
+    'pages',
+  ],
   pgalloc_dma: ['Memory', 'neither', 'pages handed out from zones DMA', 'pages'],
   pgalloc_dma32: ['Memory', 'neither', 'pages handed out from zones DMA32', 'pages'],
   pgalloc_normal: ['Memory', 'neither', 'pages handed out from zones Normal', 'pages'],

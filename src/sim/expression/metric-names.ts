@@ -12,6 +12,11 @@ const EXAMPLES: Readonly<Record<Label, string>> = {
   TYPE: 'movable',
   NOTE: 'unknown_frees',
   REASON: 'other',
+  KIND: 'deadlock',
+  CONTEXT: 'nmi',
+  LOCK: 'cpu_slab',
+  CLASS: '64',
+  CAUSE: 'no_pages',
 };
 
 /** Labels are texts of a machine: `Normal`, `node1:Normal`, `9`. */

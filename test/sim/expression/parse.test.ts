@@ -85,7 +85,18 @@ describe('meaning', () => {
   });
 
   test('every metric of the catalogue can be written', () => {
-    const example = { ZONE: 'node0:DMA32', ORDER: '10', TYPE: 'movable', NOTE: 'warm_up', REASON: 'x_1' };
+    const example = {
+      ZONE: 'node0:DMA32',
+      ORDER: '10',
+      TYPE: 'movable',
+      NOTE: 'warm_up',
+      REASON: 'x_1',
+      KIND: 'deadlock',
+      CONTEXT: 'nmi',
+      LOCK: 'cpu_slab_next',
+      CLASS: '8192',
+      CAUSE: 'busy_twice',
+    };
     for (const { name, labels } of METRIC_FAMILIES) {
       const metric = [name, ...labels.map((label) => example[label])].join('.');
       expect(parseExpression(`b.${metric} > 0`).metrics).toEqual([{ side: 'b', name: metric }]);
