@@ -76,6 +76,8 @@ export const HAZARD_KINDS = [
   'deadlock',
   /** a call from a context that may not make it */
   'misuse',
+  /** a context that cannot have interrupted the one below it */
+  'order',
   /** the kernel would warn */
   'warning',
   /** memory that nothing will ever free */

@@ -37,6 +37,7 @@ describe('metrics of slabs', () => {
       hazards: 3,
       'hazards.deadlock': 3,
       'hazards.misuse': 0,
+      'hazards.order': 0,
       'hazards.warning': 0,
       'hazards.leak': 0,
       'hazards.loop': 0,
