@@ -11,6 +11,7 @@ import { UsageError } from '../config/usage-error.js';
 import { type GeneratedTrace, type GenerateOptions, generate } from '../gen/generate.js';
 import type { MachineSpec } from '../mm/machine-spec.js';
 import { PAGE_BYTES } from '../mm/types.js';
+import { NestedGroups } from '../trace/join/nested-groups.js';
 import type { TraceSet } from '../trace/trace-set.js';
 import { isGenerated, PREFIX } from './generated-name.js';
 
@@ -81,8 +82,10 @@ export function openGenerated(inputs: readonly string[], seed: number): TraceSet
     throw fail(input, 'a generated workload stands alone: it cannot be joined with other traces');
   const trace = generatedTrace(input, seed);
   const kernel = { generation: '6.18', release: '', how: 'assumed', reasons: [] } as const;
+  // As of traces that are read: a replay may count on groups that no end of a batch splits.
+  const groups = new NestedGroups(trace);
   return {
-    source: trace,
+    source: groups,
     kernel,
     files: [],
     report: () => ({
@@ -100,6 +103,7 @@ export function openGenerated(inputs: readonly string[], seed: number): TraceSet
       ],
       moved: 0,
       filtered: 0,
+      nested_alone: groups.alone,
       distinct_ids: trace.strings.ids.size - 1,
     }),
   };

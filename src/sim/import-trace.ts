@@ -41,7 +41,7 @@ export interface ImportSummary {
 /** Reads traces of any known format and writes them as one. @throws InputError */
 export async function importTrace(request: ImportRequest): Promise<ImportSummary> {
   const { inputs, join, open, selection, anonymise } = request;
-  const set = await openTraceSet({ inputs, join, open, selection, anonymise });
+  const set = await openTraceSet({ inputs, join, open, selection, anonymise, ungrouped: true });
   const written = await write(set, request);
   const report = set.report();
   const notes = report.inputs.flatMap(traceNotes);

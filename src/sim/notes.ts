@@ -27,6 +27,8 @@ export const NOTE_MEANINGS = {
   lost_events: 'events that the recorder lost',
   lost_event_gaps: 'places where the recorder lost events',
   moved_traces: 'traces whose clock starts before the end of the one before; they were moved behind it',
+  nested_alone:
+    'nested rows more than 1,024 rows behind what they interrupt, or with nothing to interrupt: replayed by themselves',
   warm_up: 'events before --from, replayed for the state that they leave, and not counted',
   skipped_by_time: 'events after --to',
   series_ended: 'series that ended early, after 100,000 samples; a longer interval covers the trace',

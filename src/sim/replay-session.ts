@@ -29,7 +29,7 @@ import { Series } from './series.js';
 import { Stopwatch } from './stopwatch.js';
 import { Tallies } from './tallies.js';
 import { TimeWindow } from './time-window.js';
-import { readInput, traceNotes } from './trace-notes.js';
+import { nestedNotes, readInput, traceNotes } from './trace-notes.js';
 
 export interface SessionOptions {
   readonly policy: ResolvedPolicy;
@@ -61,7 +61,7 @@ const CHECK_EVENTS = 1 << 16;
 export function inputsRead(report: TraceSetReport): InputsRead {
   return {
     inputs: report.inputs.map(readInput),
-    notes: report.inputs.flatMap(traceNotes),
+    notes: [...report.inputs.flatMap(traceNotes), ...nestedNotes(report)],
     moved: report.moved,
   };
 }

@@ -4,7 +4,8 @@
  */
 import type { ResultNote, ResultReadInput } from '../report/run-result.js';
 import type { ImportReport } from '../trace/text/import-report.js';
-import type { InputReport } from '../trace/trace-set.js';
+import type { InputReport, TraceSetReport } from '../trace/trace-set.js';
+import { NOTE_MEANINGS } from './notes.js';
 
 /** The input's own section of the result document. */
 export function readInput(input: InputReport): ResultReadInput {
@@ -37,6 +38,13 @@ export function traceNotes(input: InputReport): ResultNote[] {
   if (report.format === 'csv')
     notes.add('invalid_rows', report.csv.invalid, 'invalid rows of the CSV, left out');
   if (report.format === 'text') textNotes(notes, report.text, input);
+  return notes.list;
+}
+
+/** What bringing nested rows together adds. */
+export function nestedNotes({ nested_alone }: TraceSetReport): ResultNote[] {
+  const notes = new NoteList();
+  notes.add('nested_alone', nested_alone, NOTE_MEANINGS.nested_alone);
   return notes.list;
 }
 

@@ -194,6 +194,12 @@ export const LOCK_POINTS: readonly string[] = [
   'pcp',
   'memcg_stock',
   'obj_stock',
+  /** before the compare-and-exchange of a fast path */
+  'fastpath',
+  /** before a slab becomes the CPU's */
+  'install',
+  /** between getting pages for a slab and installing it */
+  'page_alloc',
 ];
 
 /** A source of batches: a trace file being read, a generator, a list in memory. */

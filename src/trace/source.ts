@@ -51,6 +51,8 @@ export interface OpenedTrace {
   /** `csv`, `arrow`, `oracle`, `recording`, or the tool whose text it is */
   readonly format: string;
   readonly source: EventSource;
+  /** whether rows may be nested, as far as the trace is read; absent: never */
+  readonly mayNest?: () => boolean;
   /** the recording that the trace is part of, if a directory was opened */
   readonly recording: Recording | undefined;
   /** what was known before reading; Arrow says more in its report */
@@ -140,12 +142,13 @@ async function openFormat(
   dialect: TextDialect | undefined,
   input: ByteInput,
   options: OpenOptions & { readonly kernel: KernelGeneration; readonly isKernelGiven: boolean },
-): Promise<Pick<OpenedTrace, 'format' | 'source' | 'report'>> {
+): Promise<Pick<OpenedTrace, 'format' | 'source' | 'report' | 'mayNest'>> {
   switch (format) {
     case 'csv': {
       const { CsvReader } = await import('./csv/reader.js');
       const source = new CsvReader(input, options);
-      return { format, source, report: () => ({ format, csv: source.report() }) };
+      const mayNest = () => source.mayNest;
+      return { format, source, mayNest, report: () => ({ format, csv: source.report() }) };
     }
     case 'text': {
       const { TextReader } = await import('./text/reader.js');
@@ -158,7 +161,13 @@ async function openFormat(
       // The file says itself whose words it uses.
       const kernel = options.isKernelGiven ? options.kernel : undefined;
       const source = new ArrowReader(input, { ...options, kernel });
-      return { format: 'arrow', source, report: () => ({ format: 'arrow', arrow: source.report() }) };
+      const mayNest = () => true;
+      return {
+        format: 'arrow',
+        source,
+        mayNest,
+        report: () => ({ format: 'arrow', arrow: source.report() }),
+      };
     }
     case 'oracle': {
       const { OracleSource } = await import('./oracle/oracle-source.js');

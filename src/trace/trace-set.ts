@@ -1,5 +1,6 @@
 /**
- * The inputs of one command as one stream of events: opened, joined, filtered, renamed, in this order.
+ * The inputs of one command as one stream of events: opened, joined, filtered, nested rows brought together, renamed, in
+ * this order.
  *
  * An input that ends too early gives what it holds; its error is kept for the report, and the others go on.
  */
@@ -9,6 +10,7 @@ import { EventFilter, type EventSelection } from './filter/event-filter.js';
 import { InputError } from './input-error.js';
 import { Append } from './join/append.js';
 import { MergeByTime } from './join/merge-by-time.js';
+import { NestedGroups } from './join/nested-groups.js';
 import type { RingStats } from './recording/ring-stats.js';
 import {
   type OpenedTrace,
@@ -29,6 +31,8 @@ export interface TraceSetRequest {
   readonly open?: OpenOptions | undefined;
   readonly selection?: EventSelection | undefined;
   readonly anonymise?: boolean | undefined;
+  /** leave nested rows where they stand: for whoever writes rows and does not replay them */
+  readonly ungrouped?: boolean | undefined;
   /** strings that are known before, in this order: those of traces that were read earlier */
   readonly known?: Readonly<Partial<Record<keyof TraceStrings, StringDelta>>> | undefined;
 }
@@ -52,6 +56,8 @@ export interface TraceSetReport {
   readonly moved: number;
   /** events left out by the selection */
   readonly filtered: number;
+  /** nested rows that are too far from what they interrupt, or have nothing to interrupt: taken for rows of depth 0 */
+  readonly nested_alone: number;
   /** different ids met */
   readonly distinct_ids: number;
 }
@@ -108,6 +114,8 @@ export async function openTraceSet(request: TraceSetRequest): Promise<TraceSet> 
     filter = new EventFilter(source, request.selection);
     source = filter;
   }
+  const groups = request.ungrouped === true ? undefined : grouped(source, traces);
+  source = groups ?? source;
   if (request.anonymise) {
     const { Anonymised } = await import('./filter/anonymise.js');
     source = new Anonymised(source);
@@ -120,9 +128,17 @@ export async function openTraceSet(request: TraceSetRequest): Promise<TraceSet> 
       inputs: traces.map((trace, i) => inputReport(trace, parts[i]?.cut)),
       moved: appended?.moved ?? 0,
       filtered: filter === undefined ? 0 : filter.read - filter.kept,
+      nested_alone: groups?.alone ?? 0,
       distinct_ids: strings.ids.size - 1,
     }),
   };
+}
+
+/** The events with nested rows beside those that they interrupt; undefined where no trace can have such. */
+function grouped(source: EventSource, traces: readonly OpenedTrace[]): NestedGroups | undefined {
+  const asked = traces.flatMap(({ mayNest }) => mayNest ?? []);
+  if (asked.length === 0) return undefined;
+  return new NestedGroups(source, () => asked.some((mayNest) => mayNest()));
 }
 
 function inputReport(trace: OpenedTrace, cut: string | undefined): InputReport {

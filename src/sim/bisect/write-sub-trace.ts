@@ -5,6 +5,7 @@ import { CSV_COLUMNS, type CsvColumn } from '../../trace/csv/columns.js';
 import { CsvWriter } from '../../trace/csv/writer.js';
 import { EventBatch, EventFlag, NONE_U32 } from '../../trace/event-batch.js';
 import type { KernelGeneration } from '../../trace/kernel-generation.js';
+import { CPU_NUMBERS, Nesting, NestingProblem } from '../../trace/nesting.js';
 import type { EventLog } from './event-log.js';
 
 /** Columns that any row of a page allocator's trace is read by. */
@@ -23,7 +24,7 @@ export async function writeSubTrace(
   options: { readonly kernel: KernelGeneration; readonly comments: readonly string[] },
 ): Promise<void> {
   const writer = new CsvWriter({ kernel: options.kernel, columns: usedColumns(log) });
-  const depths = new Map<number, number>();
+  const nesting = new Nesting(CPU_NUMBERS);
   async function* chunks(): AsyncGenerator<Uint8Array> {
     const comments = options.comments.map((text) => `# ${printable(text).slice(0, COMMENT_CHARACTERS)}\n`);
     yield Buffer.from(comments.join('') + writer.header());
@@ -31,19 +32,20 @@ export async function writeSubTrace(
       const rows = new EventBatch(batch.strings, to - from);
       rows.copyRows(batch, from, to, 0);
       rows.length = to - from;
-      flatten(rows, depths);
+      flatten(rows, nesting);
       yield writer.rowBytes(rows);
     }
   }
   await writeOutput(path, chunks());
 }
 
-/** What an event was nested in may be gone: a row is at most one deeper than the row above on its CPU. */
-function flatten(batch: EventBatch, depths: Map<number, number>): void {
+/** What an event was nested in may be gone: a row is at most one deeper than the row above on its CPU, or interrupts nothing. */
+function flatten(batch: EventBatch, nesting: Nesting): void {
   for (let row = 0; row < batch.length; row++) {
-    const cpu = batch.cpu[row]!;
-    const depth = Math.min(batch.depth[row]!, (depths.get(cpu) ?? 0) + 1);
-    depths.set(cpu, depth);
+    const [cpu, ctx] = [batch.cpu[row], batch.ctx[row]];
+    let depth = Math.min(batch.depth[row], nesting.depthOf(cpu) + 1);
+    if (nesting.check(cpu, depth, ctx) !== NestingProblem.none) depth = 0;
+    nesting.follow(cpu, depth, ctx);
     batch.depth[row] = depth;
   }
 }

@@ -19,15 +19,15 @@ import {
   saysFailed,
 } from '../csv/columns.js';
 import { checkText, type WordChecks, wordChecks } from '../csv/schema.js';
-import { type EventBatch, EventFlag, NO_ORDER, NONE_U32, OP_NAMES } from '../event-batch.js';
+import { CTX_NAMES, type EventBatch, EventFlag, NO_ORDER, NONE_U32, OP_NAMES } from '../event-batch.js';
 import type { GfpDialect } from '../gfp-text.js';
 import { InputError } from '../input-error.js';
+import { MAX_DEPTH, NestingProblem } from '../nesting.js';
 import type { StringTable, TraceStrings } from '../string-table.js';
 import type { ArrowColumn, NumberColumn, StringColumn, TextColumn, WordColumn } from './columns.js';
 import { DEFAULT_GAP_NS, MAX_ORDER, type TraceState } from './trace-state.js';
 
 const MAX_U32 = 0xffff_ffff;
-const MAX_DEPTH = 255;
 const KNOWN_FLAGS = EventFlag.failed | EventFlag.batched | EventFlag.refill | EventFlag.hasPfn;
 /** Distinct words whose verdict is remembered per column. */
 const REMEMBERED = 1 << 16;
@@ -189,15 +189,25 @@ export class EventRows {
     return this.#tell('pfn', cell, 'is not a page frame number', 'give 0 to 0xfffffffe');
   }
 
-  #depth(cpu: number): number {
+  #depth(cpu: number, ctx: number): number {
     const depth = this.#number('depth', 0, MAX_DEPTH, 'is not a nesting depth');
-    const above = this.#state.depths[cpu] as number;
-    if (depth <= above + 1) return depth;
+    const { nesting } = this.#state;
+    const problem = nesting.check(cpu, depth, ctx);
+    if (problem === NestingProblem.none) return depth;
+    if (problem === NestingProblem.depth) {
+      return this.#tell(
+        'depth',
+        depth,
+        `interrupts nothing: the last row of CPU ${cpu} has depth ${nesting.depthOf(cpu)}`,
+        'put the interrupted row first',
+      );
+    }
+    const below = CTX_NAMES[nesting.contextBelow(cpu, depth)];
     return this.#tell(
-      'depth',
-      depth,
-      `interrupts nothing: the last row of CPU ${cpu} has depth ${above}`,
-      'put the interrupted row first',
+      'ctx',
+      CTX_NAMES[ctx],
+      `cannot interrupt ${below}, the context of the row that it nests in (depth ${depth - 1})`,
+      `give ${below} or a context above it, or depth 0`,
     );
   }
 
@@ -254,7 +264,7 @@ export class EventRows {
     const node = this.#node();
     const pfn = this.#pfn();
     const size = this.#number('size', 0, MAX_U32, 'is not a number of bytes');
-    const depth = this.#depth(cpu);
+    const depth = this.#depth(cpu, ctx);
     const at = this.#word('at', 0);
     const cache = this.#text('cache', strings.caches);
     const memcg = this.#string('memcg') === '/' ? 0 : this.#text('memcg', strings.memcgs);
@@ -298,6 +308,6 @@ export class EventRows {
     batch.at[n] = at;
     batch.pid[n] = pid;
     this.#state.lastTs = ts;
-    this.#state.depths[cpu] = depth;
+    this.#state.nesting.follow(cpu, depth, ctx);
   }
 }

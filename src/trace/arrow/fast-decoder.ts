@@ -29,6 +29,7 @@ import {
 } from '../event-batch.js';
 import type { GfpDialect } from '../gfp-text.js';
 import { InputError } from '../input-error.js';
+import { MAX_DEPTH, NestingProblem } from '../nesting.js';
 import type { TraceStrings } from '../string-table.js';
 import type { BatchLayout, ColumnBuffers, ColumnPlace } from './batch-layout.js';
 import type { ArrowColumn, NumberColumn, StringColumn, TextColumn } from './columns.js';
@@ -208,7 +209,7 @@ export class FastDecoder {
     if (!this.#nodes(from, to, out.node, at)) return false;
     if (!this.#numbers('pfn', from, to, out.pfn, at, NONE_U32, MAX_PFN)) return false;
     if (!this.#numbers('size', from, to, out.size, at, 0, NONE_U32)) return false;
-    if (!this.#numbers('depth', from, to, out.depth, at, 0, 0xff)) return false;
+    if (!this.#numbers('depth', from, to, out.depth, at, 0, MAX_DEPTH)) return false;
     if (!this.#words('at', from, to, out.at, at, 0)) return false;
     if (!this.#words('cache', from, to, out.cache, at, 0)) return false;
     if (!this.#words('memcg', from, to, out.memcg, at, 0)) return false;
@@ -346,8 +347,8 @@ export class FastDecoder {
   /** What rows have to do with each other and columns with each other. @returns how many rows are right */
   #follow(from: number, to: number, out: EventBatch, at: number): number {
     const state = this.#state;
-    const { depths, freedPages, freedObjects } = state;
-    const { op, cpu, depth, pfn, arg, flags, id, order, ts } = out;
+    const { nesting, freedPages, freedObjects } = state;
+    const { op, cpu, ctx, depth, pfn, arg, flags, id, order, ts } = out;
     const rules = RULES;
     const failedArgs = this.#failedArgs.size > 0 ? this.#failedArgs : undefined;
     const end = at + to - from;
@@ -356,9 +357,9 @@ export class FastDecoder {
     let i = at;
     for (; i < end; i++) {
       const rule = rules[op[i] as number] as number;
-      const nesting = depth[i] as number;
+      const nested = depth[i] as number;
       const processor = cpu[i] as number;
-      if (nesting > (depths[processor] as number) + 1) break;
+      if (nested !== 0 && nesting.check(processor, nested, ctx[i] as number) !== NestingProblem.none) break;
       const hasPfn = pfn[i] !== NONE_U32;
       const name = id[i] as number;
       const given = flags[i] as number;
@@ -378,7 +379,7 @@ export class FastDecoder {
         }
       }
       flags[i] = (given & (BATCHED | REFILL)) | (failed ? FAILED : 0) | (hasPfn ? HAS_PFN : 0);
-      depths[processor] = nesting;
+      nesting.follow(processor, nested, ctx[i] as number);
     }
     if (i > at) state.lastTs = ts[i - 1] as number;
     state.rows += i - at;

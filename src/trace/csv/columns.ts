@@ -16,10 +16,11 @@
  * | `site` | | call site |
  * | `cache` | | kmem_cache name; kernels before 6.1 do not trace it: then `cache_alloc` gives the `size` |
  * | `size` | | bytes, for kmalloc and cache_alloc |
- * | `depth`, `at` | 0, any | nesting |
+ * | `depth`, `at` | 0, any | 0 to 3: interrupts the row of depth - 1 above it on its CPU, at a lock point |
  * | `arg` | | `key=value` pairs joined by `;`. `failed=1`: the recorded allocation failed |
  */
 import { FIRST_OBSERVATION, OP_NAMES, Op } from '../event-batch.js';
+import { MAX_DEPTH } from '../nesting.js';
 
 /** In the order in which the writer puts them. */
 export const CSV_COLUMNS = [
@@ -68,7 +69,7 @@ export const MAX_OF_COLUMN: ReadonlyMap<number, number> = new Map<number, number
   [Column.cpu, 8191],
   [Column.order, 10],
   [Column.size, 0xffff_ffff],
-  [Column.depth, 255],
+  [Column.depth, MAX_DEPTH],
 ]);
 export const MAX_CPU = 8191;
 export const MAX_NODE = 1023;

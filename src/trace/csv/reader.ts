@@ -75,6 +75,7 @@ export class CsvReader implements EventSource {
   #batch: EventBatch;
   #full: EventBatch | undefined;
   #columns: readonly CsvColumn[] = [];
+  #hasDepth = false;
   #rows: CsvRows | undefined;
   #scanner: CsvScanner | undefined;
   /** line of the next byte */
@@ -257,6 +258,7 @@ export class CsvReader implements EventSource {
       const columns = parseHeader(row, file, line);
       const header = { file, columns, cells: row.length };
       this.#columns = row as readonly CsvColumn[];
+      this.#hasDepth = columns.depth >= 0;
       this.#rows = new CsvRows(header, this.#events, this.#words, (error) => this.#mistake(error));
       if (!this.#useScanner) return;
       const cells = this.#columns.map((name) => Column[name]);
@@ -296,6 +298,11 @@ export class CsvReader implements EventSource {
       expectation: `has a row longer than ${this.#recordBytes.toLocaleString('en-US')} bytes`,
       remedy: 'is a quote not closed? if the row is right, raise --max-record',
     });
+  }
+
+  /** Whether rows may be nested, as far as the file is read. */
+  get mayNest(): boolean {
+    return this.#hasDepth;
   }
 
   /** What was read so far, as plain data. */

@@ -8,6 +8,7 @@
  */
 
 import { type EventBatch, EventFlag, NO_ORDER, NONE_U32, Op } from '../event-batch.js';
+import { Nesting, NestingProblem } from '../nesting.js';
 import type { StringTable, TraceStrings } from '../string-table.js';
 import {
   ASKS_MEMORY,
@@ -48,6 +49,8 @@ export const RowProblem = {
   noCacheOrSize: 7,
   noMemcg: 8,
   freedTwice: 9,
+  /** of a context that cannot interrupt that of the row it nests in */
+  context: 10,
 } as const;
 export type RowProblem = (typeof RowProblem)[keyof typeof RowProblem];
 
@@ -77,7 +80,8 @@ export class RowEvents {
   rowLine = 0;
   /** where the id of a row with RowProblem.freedTwice was freed first */
   freedLine = 0;
-  readonly #depths = new Uint8Array(MAX_CPU + 1);
+  /** what the next row of each CPU may interrupt */
+  readonly nesting = new Nesting(MAX_CPU + 1);
   #argKinds = new Uint8Array(FIRST_ARGS);
   /** of pages and of cache objects: ids are unique among live objects of a kind */
   readonly #freedPages = new FreedIds();
@@ -99,11 +103,6 @@ export class RowEvents {
     this.#memcgs = strings.memcgs;
     this.#sites = strings.sites;
     this.#args = strings.args;
-  }
-
-  /** Depth of the last event of a CPU. */
-  depthOf(cpu: number): number {
-    return this.#depths[cpu];
   }
 
   /** Whether the arguments with this number say that the recorded allocation failed. */
@@ -174,7 +173,13 @@ export class RowEvents {
     if (cpu === EMPTY) cpu = 0;
     let depth = values[Column.depth];
     if (depth === EMPTY) depth = 0;
-    if (depth > this.#depths[cpu] + 1) return RowProblem.depth;
+    let ctx = values[Column.ctx];
+    if (ctx === EMPTY) ctx = 0;
+    if (depth !== 0) {
+      const nests = this.nesting.check(cpu, depth, ctx);
+      if (nests !== NestingProblem.none)
+        return nests === NestingProblem.depth ? RowProblem.depth : RowProblem.context;
+    }
 
     const cache = this.#caches.internBytes(bytes, starts[Column.cache], ends[Column.cache]);
     const memcgStart = starts[Column.memcg];
@@ -206,7 +211,6 @@ export class RowEvents {
     const asks = ASKS_MEMORY[op] === 1;
     let gfp = values[Column.gfp];
     if (gfp === EMPTY) gfp = asks ? this.kernelGfp : 0;
-    const ctx = values[Column.ctx];
     const size = values[Column.size];
     const at = values[Column.at];
 
@@ -214,7 +218,7 @@ export class RowEvents {
     batch.length = n + 1;
     batch.ts[n] = ts;
     batch.cpu[n] = cpu;
-    batch.ctx[n] = ctx === EMPTY ? 0 : ctx;
+    batch.ctx[n] = ctx;
     batch.op[n] = op;
     batch.order[n] = order;
     batch.gfp[n] = gfp;
@@ -232,7 +236,7 @@ export class RowEvents {
     batch.at[n] = at === EMPTY ? 0 : at;
     batch.pid[n] = NONE_U32;
     this.lastTs = ts;
-    this.#depths[cpu] = depth;
+    this.nesting.follow(cpu, depth, ctx);
     this.emitted++;
     return RowProblem.none;
   }

@@ -3,7 +3,7 @@
  * with its place. Nothing is coerced: `1.0`, `+1`, ` 1` and `1e3` are no numbers.
  */
 
-import type { EventBatch } from '../event-batch.js';
+import { CTX_NAMES, type EventBatch } from '../event-batch.js';
 import { InputError } from '../input-error.js';
 import { Column, CSV_COLUMNS, type CsvColumn, MAX_NODE, MAX_OF_COLUMN, MAX_PFN } from './columns.js';
 import { unescapeFormula } from './formula.js';
@@ -210,6 +210,11 @@ export class CsvRows {
     return true;
   }
 
+  #place(): { readonly cpu: number; readonly depth: number } {
+    const { values } = this.events;
+    return { cpu: Math.max(0, values[Column.cpu]), depth: Math.max(0, values[Column.depth]) };
+  }
+
   /** Tells why the row's cells, right one by one, make no event. */
   #tellProblem(problem: RowProblem): void {
     const { events } = this;
@@ -226,12 +231,23 @@ export class CsvRows {
         );
         break;
       case RowProblem.depth: {
-        const cpu = Math.max(0, events.values[Column.cpu]);
+        const { cpu } = this.#place();
         this.#tell(
           'depth',
           this.#cell('depth'),
-          `interrupts nothing: the last row of CPU ${cpu} has depth ${events.depthOf(cpu)}`,
+          `interrupts nothing: the last row of CPU ${cpu} has depth ${events.nesting.depthOf(cpu)}`,
           'put the interrupted row first',
+        );
+        break;
+      }
+      case RowProblem.context: {
+        const { cpu, depth } = this.#place();
+        const below = CTX_NAMES[events.nesting.contextBelow(cpu, depth)];
+        this.#tell(
+          'ctx',
+          this.#cell('ctx') || 'task',
+          `cannot interrupt ${below}, the context of the row that it nests in (depth ${depth - 1})`,
+          `give ${below} or a context above it, or depth 0`,
         );
         break;
       }

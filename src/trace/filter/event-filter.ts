@@ -13,6 +13,7 @@ import {
   NONE_U32,
   Op,
 } from '../event-batch.js';
+import { KeptDepths } from '../nesting.js';
 import type { TraceStrings } from '../string-table.js';
 
 export interface EventSelection {
@@ -40,6 +41,7 @@ export class EventFilter implements EventSource {
   readonly #cpus: Uint8Array | undefined;
   readonly #ops: Uint8Array | undefined;
   readonly #below: number;
+  readonly #depths = new KeptDepths();
 
   constructor(
     readonly source: EventSource,
@@ -68,7 +70,9 @@ export class EventFilter implements EventSource {
       let count = 0;
       for (let row = 0; row < batch.length; row++) {
         const ts = batch.ts[row] as number;
-        if (ts >= from && ts < to && this.#keeps(batch, row)) rows[count++] = row;
+        const isKept = ts >= from && ts < to && this.#keeps(batch, row);
+        this.#depths.follow(batch, row, isKept);
+        if (isKept) rows[count++] = row;
       }
       batch.keepRows(rows, count);
       this.kept += count;

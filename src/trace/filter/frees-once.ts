@@ -7,6 +7,7 @@
 import { ASKS_MEMORY, FREES_OBJECT, FREES_PAGES, HAS_ORDER } from '../csv/columns.js';
 import { FreedIds } from '../csv/freed-ids.js';
 import { type EventBatch, EventFlag, type EventSource, NONE_U32 } from '../event-batch.js';
+import { KeptDepths } from '../nesting.js';
 import type { TraceStrings } from '../string-table.js';
 
 const NOT_FOLLOWED = EventFlag.hasPfn | EventFlag.failed;
@@ -15,6 +16,7 @@ export class FreesOnce {
   leftOut = 0;
   readonly #pages = new FreedIds();
   readonly #objects: FreedIds;
+  readonly #depths = new KeptDepths();
   #rows = new Uint32Array(0);
 
   constructor(strings: TraceStrings) {
@@ -32,7 +34,11 @@ export class FreesOnce {
   #keep(batch: EventBatch): void {
     if (this.#rows.length < batch.length) this.#rows = new Uint32Array(batch.length);
     let count = 0;
-    for (let row = 0; row < batch.length; row++) if (this.#isWanted(batch, row)) this.#rows[count++] = row;
+    for (let row = 0; row < batch.length; row++) {
+      const isWanted = this.#isWanted(batch, row);
+      this.#depths.follow(batch, row, isWanted);
+      if (isWanted) this.#rows[count++] = row;
+    }
     this.leftOut += batch.length - count;
     batch.keepRows(this.#rows, count);
   }
