@@ -47,7 +47,10 @@ function documented(event: SeenEvent, name: ArrowColumn, format: (bits: number) 
     case 'at':
       return event.at === 0
         ? null
-        : ['any', 'cpu_slab', 'list_lock', 'zone', 'pcp', 'memcg_stock', 'obj_stock'][event.at];
+        : [
+            ...['any', 'cpu_slab', 'list_lock', 'zone', 'pcp', 'memcg_stock', 'obj_stock'],
+            ...['fastpath', 'install', 'page_alloc'],
+          ][event.at];
     default:
       return event[name];
   }

@@ -17,6 +17,7 @@ import {
   NONE_U32,
   Op,
 } from '../../../src/trace/event-batch.js';
+import { MAX_DEPTH, Nesting } from '../../../src/trace/nesting.js';
 import { createTraceStrings, type TraceStrings } from '../../../src/trace/string-table.js';
 import { drain, eventsOf, inputOf, type SeenEvent } from '../helpers.js';
 import { fc } from '../properties.js';
@@ -61,7 +62,7 @@ export const eventSeed: fc.Arbitrary<EventSeed> = fc.record({
   size: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff_ffff })),
   node: fc.integer({ min: -1, max: 1023 }),
   name: fc.integer({ min: 0, max: NAMES.length ** 4 - 1 }),
-  depth: fc.integer({ min: 0, max: 255 }),
+  depth: fc.integer({ min: 0, max: MAX_DEPTH }),
   at: fc.integer({ min: 0, max: LOCK_POINTS.length - 1 }),
   pid: oftenNone(0xffff_fffe),
   migratetype: fc.integer({ min: 0, max: 5 }),
@@ -73,7 +74,7 @@ export function batchOf(
   strings: TraceStrings = createTraceStrings(),
 ): EventBatch {
   const batch = new EventBatch(strings, Math.max(1, seeds.length));
-  const depths = new Map<number, number>();
+  const nesting = new Nesting(4);
   let ts = 0;
   seeds.forEach((seed, i) => {
     const { op, cpu } = seed;
@@ -91,13 +92,14 @@ export function batchOf(
     }
     const name = (digit: number) =>
       NAMES[Math.floor(seed.name / NAMES.length ** digit) % NAMES.length] as string;
-    const depth = Math.min(seed.depth, (depths.get(cpu) ?? 0) + 1);
-    depths.set(cpu, depth);
+    const depth = Math.min(seed.depth, nesting.depthOf(cpu) + 1);
+    const ctx = depth === 0 ? seed.ctx : Math.max(seed.ctx, nesting.contextBelow(cpu, depth));
+    nesting.follow(cpu, depth, ctx);
     const arg = seed.size % 7 === 0 && pfn === NONE_U32 ? 'order=3;failed=1' : name(2);
     failed ||= arg.endsWith('failed=1');
     batch.ts[i] = ts;
     batch.cpu[i] = cpu;
-    batch.ctx[i] = seed.ctx;
+    batch.ctx[i] = ctx;
     batch.op[i] = op;
     batch.order[i] = seed.order <= 10 ? seed.order : FREES_PAGES[op] === 1 ? NO_ORDER : 0;
     batch.gfp[i] = seed.gfp;

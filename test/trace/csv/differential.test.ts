@@ -150,7 +150,7 @@ const CELLS: Readonly<Record<CsvColumn, fc.Arbitrary<string>>> = {
   site: text,
   cache: text,
   size: number(0xffff_ffff),
-  depth: fc.constantFrom('', '', '0', '1', '2', '255', '256'),
+  depth: fc.constantFrom('', '', '0', '1', '1', '2', '3', '4', '256'),
   at: fc.constantFrom('', '', ...LOCK_POINTS, 'zoen'),
   arg: fc.oneof({ weight: 4, arbitrary: text }, { weight: 1, arbitrary: fc.constant('failed=1;a') }),
 };

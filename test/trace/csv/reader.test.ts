@@ -182,6 +182,7 @@ describe('one line says what is wrong with a row', () => {
       '0,0,task,alloc,a,0,,,,,2,zone,,',
       '2:24  depth "2" interrupts nothing: the last row of CPU 0 has depth 0; put the interrupted row first',
     ],
+    ['0,0,task,alloc,a,0,,,,,4,,,', '2:24  depth "4" is not a nesting depth; give 0 to 3'],
     [
       '0,0,task,alloc,a,0,,,1,,,,failed=1,',
       '2:22  pfn "1" is given for an allocation that failed (arg failed=1); leave one out',

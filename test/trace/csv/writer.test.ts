@@ -11,10 +11,12 @@ import {
   EventBatch,
   EventFlag,
   FIRST_OBSERVATION,
+  LOCK_POINTS,
   NO_ORDER,
   NONE_U32,
   Op,
 } from '../../../src/trace/event-batch.js';
+import { MAX_DEPTH, Nesting } from '../../../src/trace/nesting.js';
 import { createTraceStrings } from '../../../src/trace/string-table.js';
 import { TextReader } from '../../../src/trace/text/reader.js';
 import { dataPath, errorOf, eventsOf, inputOf } from '../helpers.js';
@@ -48,14 +50,15 @@ test('what was written is read and written again byte by byte', async () => {
     memcg: words,
     site: words,
     arg: words,
-    nested: fc.boolean(),
-    at: fc.nat(6),
+    depth: fc.nat(MAX_DEPTH),
+    at: fc.nat(LOCK_POINTS.length - 1),
     failed: fc.boolean(),
   });
   await fc.assert(
     fc.asyncProperty(fc.array(event, { maxLength: 30 }), async (events) => {
       const strings = createTraceStrings();
       const batch = new EventBatch(strings, 32);
+      const nesting = new Nesting(4);
       let ts = 0;
       for (const one of events) {
         const n = batch.length++;
@@ -64,7 +67,9 @@ test('what was written is read and written again byte by byte', async () => {
         const isFree = one.op === Op.free || one.op === Op.free_nolock || one.op === Op.contig_free;
         batch.ts[n] = ts;
         batch.cpu[n] = one.cpu;
-        batch.ctx[n] = one.ctx;
+        const depth = Math.min(one.depth, nesting.depthOf(one.cpu) + 1);
+        batch.ctx[n] = depth === 0 ? one.ctx : Math.max(one.ctx, nesting.contextBelow(one.cpu, depth));
+        nesting.follow(one.cpu, depth, batch.ctx[n]);
         batch.op[n] = one.op;
         batch.order[n] = one.order === 11 ? (isFree ? NO_ORDER : 0) : one.order;
         batch.gfp[n] = one.gfp;
@@ -78,8 +83,8 @@ test('what was written is read and written again byte by byte', async () => {
         batch.memcg[n] = strings.memcgs.intern(one.memcg);
         batch.site[n] = strings.sites.intern(one.site);
         batch.arg[n] = strings.args.intern(one.arg);
-        batch.depth[n] = one.nested ? 1 : 0;
-        batch.at[n] = one.nested ? one.at : 0;
+        batch.depth[n] = depth;
+        batch.at[n] = depth > 0 ? one.at : 0;
       }
       const writer = new CsvWriter();
       const text = writer.header() + writer.rows(batch);
