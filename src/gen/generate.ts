@@ -13,9 +13,13 @@ import { InvariantError } from '../mm/invariant.js';
 import { PAGE_BYTES } from '../mm/types.js';
 import type { EventBatch, EventSource } from '../trace/event-batch.js';
 import type { TraceStrings } from '../trace/string-table.js';
+import { bpfMapChurn } from './models/bpf-map-churn.js';
+import { bpfNmiStorm } from './models/bpf-nmi-storm.js';
 import { fsMetadata } from './models/fs-metadata.js';
 import { hugepage1gDemand } from './models/hugepage-1g-demand.js';
+import { kprobeInSlab } from './models/kprobe-in-slab.js';
 import { netSoftirq } from './models/net-softirq.js';
+import { rtTimer } from './models/rt-timer.js';
 import { slabRamp } from './models/slab-ramp.js';
 import { steadyServer } from './models/steady-server.js';
 import { syzkallerMix } from './models/syzkaller-mix.js';
@@ -26,10 +30,10 @@ import { type Actor, type Scale, type Stage, World } from './world.js';
 
 /** By name. */
 export const WORKLOADS: ReadonlyMap<string, Workload> = new Map(
-  [slabRamp, syzkallerMix, fsMetadata, hugepage1gDemand, netSoftirq, steadyServer].map((workload) => [
-    workload.name,
-    workload,
-  ]),
+  [
+    ...[slabRamp, syzkallerMix, fsMetadata, hugepage1gDemand, netSoftirq, steadyServer],
+    ...[bpfNmiStorm, bpfMapChurn, kprobeInSlab, rtTimer],
+  ].map((workload) => [workload.name, workload]),
 );
 
 export interface GenerateOptions {

@@ -58,6 +58,11 @@ export class ObjectIds {
     this.#free[this.#freeCount++] = id;
   }
 
+  /** Takes the id that was released last out of use, until it is released again. */
+  holdBack(): number {
+    return this.#free[--this.#freeCount];
+  }
+
   orderOf(id: number): number {
     return this.#shapes[id] & ((1 << ORDER_BITS) - 1);
   }

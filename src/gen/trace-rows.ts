@@ -6,8 +6,10 @@
  * machine of many CPUs can have more events than one CPU has time for.
  */
 import { GFP_COMP_BIT, GFP_HIGHUSER_MOVABLE, gfpMigratetype } from '../mm/gfp.js';
+import { InvariantError } from '../mm/invariant.js';
 import { Migratetype } from '../mm/types.js';
-import { BATCH_EVENTS, Ctx, EventBatch, NONE_U32, Op } from '../trace/event-batch.js';
+import { BATCH_EVENTS, Ctx, EventBatch, NONE_U32, OP_NAMES, Op } from '../trace/event-batch.js';
+import { MAX_DEPTH } from '../trace/nesting.js';
 import type { TraceStrings } from '../trace/string-table.js';
 import { ObjectIds } from './object-ids.js';
 import { Prng } from './prng.js';
@@ -22,6 +24,13 @@ export interface PageRequest {
   readonly site: number;
 }
 
+/** What a kind of request for bytes looks like. */
+export interface ByteRequest {
+  readonly gfp: number;
+  /** number of the call site */
+  readonly site: number;
+}
+
 /** One step of an actor may write so many rows; a batch with less room than that is handed out. */
 export const STEP_EVENTS = 2048;
 
@@ -30,6 +39,9 @@ const GAP_NS = 511;
 const LATE_GAP_NS = 15;
 
 const GFP_CONTIG = GFP_HIGHUSER_MOVABLE | GFP_COMP_BIT;
+
+const HAS_FREED = new Uint8Array(OP_NAMES.length);
+for (const op of [Op.free, Op.contig_free, Op.kfree, Op.kfree_nolock]) HAS_FREED[op] = 1;
 
 export class TraceRows {
   readonly ids: ObjectIds;
@@ -43,6 +55,15 @@ export class TraceRows {
   #gaps = GAP_NS;
   #cpu = 0;
   #ctx = 0;
+  /** of the rows that follow, and where they strike */
+  #depth = 0;
+  #at = 0;
+  /** by depth: context of what is interrupted */
+  readonly #below = new Uint8Array(MAX_DEPTH);
+  /** by depth: id that is freed by what is interrupted, 0 if none is */
+  readonly #freeing = new Uint32Array(MAX_DEPTH);
+  /** the last row has freed an object */
+  #hasFreed = false;
 
   constructor(
     readonly strings: TraceStrings,
@@ -69,11 +90,74 @@ export class TraceRows {
     if (due_ns > this.now_ns) this.now_ns = due_ns;
     this.#cpu = cpu;
     this.#ctx = ctx;
+    this.#depth = 0;
+    this.#at = 0;
   }
 
   /** The burst goes on in another context of its CPU. */
   enter(ctx: Ctx): void {
     this.#ctx = ctx;
+  }
+
+  /**
+   * The rows that follow interrupt the last row, until resume().
+   *
+   * @param at  a lock point, by its place in LOCK_POINTS
+   */
+  interrupt(ctx: Ctx, at: number): void {
+    if (this.#depth === MAX_DEPTH || ctx < this.#ctx)
+      throw new InvariantError(
+        `context ${ctx} at depth ${this.#depth} cannot interrupt context ${this.#ctx}`,
+      );
+    // Who interrupts a free must not get the id before the free is done.
+    this.#freeing[this.#depth] = this.#hasFreed ? this.ids.holdBack() : 0;
+    this.#below[this.#depth++] = this.#ctx;
+    this.#ctx = ctx;
+    this.#at = at;
+  }
+
+  /** What was interrupted goes on. Rows that follow without a further interrupt() are new operations. */
+  resume(): void {
+    this.#ctx = this.#below[--this.#depth];
+    if (this.#freeing[this.#depth] !== 0) this.ids.release(this.#freeing[this.#depth]);
+    this.#hasFreed = false;
+    this.#at = 0;
+  }
+
+  /** Allocates bytes. @returns the id; 0 if there are too many objects, and nothing was written */
+  kmalloc(request: ByteRequest, bytes: number, node = -1): number {
+    return this.#object(Op.kmalloc, request, bytes, node);
+  }
+
+  kfree(id: number): void {
+    this.ids.release(id);
+    this.#row(Op.kfree, id, 0, 0, 0, 0, -1, 0);
+  }
+
+  /** As kmalloc(), from any context. */
+  kmallocNolock(request: ByteRequest, bytes: number, node = -1): number {
+    return this.#object(Op.kmalloc_nolock, request, bytes, node);
+  }
+
+  kfreeNolock(id: number): void {
+    this.ids.release(id);
+    this.#row(Op.kfree_nolock, id, 0, 0, 0, 0, -1, 0);
+  }
+
+  #object(op: number, request: ByteRequest, bytes: number, node: number): number {
+    const id = this.ids.take(0, 0);
+    if (id === 0) return 0;
+    this.#row(op, id, 0, request.gfp, gfpMigratetype(request.gfp), request.site, node, 0, bytes);
+    return id;
+  }
+
+  /** A lock of somebody else is taken, and held around what this CPU does until unlock(). */
+  lock(name: string): void {
+    this.#row(Op.lock, NONE_U32, 0, 0, 0, 0, -1, this.strings.args.intern(name));
+  }
+
+  unlock(name: string): void {
+    this.#row(Op.unlock, NONE_U32, 0, 0, 0, 0, -1, this.strings.args.intern(name));
   }
 
   /** Allocates 2^order pages. @returns the id; 0 if there are too many objects, and nothing was written */
@@ -136,9 +220,11 @@ export class TraceRows {
     site: number,
     node: number,
     arg: number,
+    bytes = 0,
   ): void {
     this.now_ns += 1 + (this.#prng.next() & this.#gaps);
     const { batch } = this;
+    this.#hasFreed = HAS_FREED[op] === 1;
     const n = batch.length++;
     batch.ts[n] = this.now_ns;
     batch.cpu[n] = this.#cpu;
@@ -151,5 +237,8 @@ export class TraceRows {
     batch.site[n] = site;
     batch.node[n] = node;
     batch.arg[n] = arg;
+    batch.size[n] = bytes;
+    batch.depth[n] = this.#depth;
+    batch.at[n] = this.#at;
   }
 }

@@ -18,6 +18,8 @@ interface WorkloadHead {
   /** one line */
   readonly summary: string;
   readonly defaults: WorkloadDefaults;
+  /** its rows ask for bytes, and interrupt each other */
+  readonly hasSlab?: boolean;
 }
 
 export interface Workload extends WorkloadHead {
@@ -33,11 +35,12 @@ export function defineWorkload<S extends OptionSpecs>(
     build(world: World, options: OptionValues<S>): readonly Stage[];
   },
 ): Workload {
-  const { name, summary, defaults, options, build } = head;
+  const { name, summary, defaults, hasSlab = false, options, build } = head;
   return {
     name,
     summary,
     defaults,
+    hasSlab,
     options,
     stages: (world, given) => build(world, optionValues(name, options, given)),
   };

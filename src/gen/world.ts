@@ -3,6 +3,7 @@
  */
 import { DEFAULT_LIMITS } from '../trace/limits.js';
 import { createTraceStrings, type TraceStrings } from '../trace/string-table.js';
+import { type ByteRequests, byteRequests } from './byte-requests.js';
 import { pageRequests, type Requests } from './page-requests.js';
 import { Prng } from './prng.js';
 import { TraceRows } from './trace-rows.js';
@@ -37,10 +38,12 @@ export class World {
   readonly strings: TraceStrings = createTraceStrings(DEFAULT_LIMITS, 'the generated trace');
   readonly rows: TraceRows;
   readonly requests: Requests;
+  readonly byteRequests: ByteRequests;
 
   constructor(readonly scale: Scale) {
     this.rows = new TraceRows(this.strings, scale.seed);
     this.requests = pageRequests(this.strings.sites);
+    this.byteRequests = byteRequests(this.strings.sites);
   }
 
   /** A stream of chance of its own. */

@@ -3,6 +3,7 @@ import { writeOutput } from '../trace/bytes/output-file.js';
 import type { CsvColumn } from '../trace/csv/columns.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import type { GeneratedTrace } from './generate.js';
+import type { Workload } from './workload.js';
 
 export type WorkloadFormat = 'csv' | 'arrow-file' | 'arrow-stream';
 
@@ -27,6 +28,17 @@ export const WORKLOAD_COLUMNS = [
   ...(['order', 'gfp', 'node', 'site', 'arg'] as const),
 ] as const satisfies readonly CsvColumn[];
 
+/** Of workloads whose rows ask for bytes and interrupt each other. */
+export const SLAB_WORKLOAD_COLUMNS = [
+  ...WORKLOAD_COLUMNS,
+  ...(['size', 'depth', 'at'] as const),
+] as const satisfies readonly CsvColumn[];
+
+/** Columns that a workload has something to say in. */
+export function columnsOf({ hasSlab }: Workload): readonly CsvColumn[] {
+  return hasSlab ? SLAB_WORKLOAD_COLUMNS : WORKLOAD_COLUMNS;
+}
+
 /** In whose words gfp flags are written. */
 const KERNEL = '6.18';
 
@@ -35,23 +47,31 @@ export async function writeWorkload(trace: GeneratedTrace, request: WriteRequest
   const done = { events: 0, ts_ns: 0 };
   const batches = watched(trace, request, done);
   const { output, format } = request;
+  const columns = columnsOf(trace.workload);
   const bytes =
-    format === 'csv' ? await writeRows(batches, output) : await writeArrow(batches, output, format);
+    format === 'csv'
+      ? await writeRows(batches, output, columns)
+      : await writeArrow(batches, output, columns, format);
   return { ...done, bytes };
 }
 
-async function writeRows(batches: AsyncIterable<EventBatch>, output: string): Promise<number> {
+async function writeRows(
+  batches: AsyncIterable<EventBatch>,
+  output: string,
+  columns: readonly CsvColumn[],
+): Promise<number> {
   const { writeCsv } = await import('../trace/csv/writer.js');
-  return (await writeCsv(batches, output, { kernel: KERNEL, columns: WORKLOAD_COLUMNS })).bytes;
+  return (await writeCsv(batches, output, { kernel: KERNEL, columns })).bytes;
 }
 
 async function writeArrow(
   batches: AsyncIterable<EventBatch>,
   output: string,
+  columns: readonly CsvColumn[],
   format: WorkloadFormat,
 ): Promise<number> {
   const { arrowChunks } = await import('../trace/arrow/writer.js');
-  const options = { kernel: KERNEL, columns: WORKLOAD_COLUMNS } as const;
+  const options = { kernel: KERNEL, columns } as const;
   return writeOutput(
     output,
     arrowChunks(batches, { ...options, format: format === 'arrow-file' ? 'file' : 'stream' }),

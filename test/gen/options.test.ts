@@ -15,7 +15,7 @@ function complaint(name: string, options: GenerateOptions): string {
   return 'nothing';
 }
 
-test('there are the six workloads, each described in a line', () => {
+test('there are the ten workloads, each described in a line', () => {
   expect([...WORKLOADS.keys()]).toEqual([
     'slab-ramp',
     'syzkaller-mix',
@@ -23,6 +23,10 @@ test('there are the six workloads, each described in a line', () => {
     'hugepage-1g-demand',
     'net-softirq',
     'steady-server',
+    'bpf-nmi-storm',
+    'bpf-map-churn',
+    'kprobe-in-slab',
+    'rt-timer',
   ]);
   for (const [name, workload] of WORKLOADS) {
     expect(workload.name).toBe(name);
@@ -77,7 +81,7 @@ describe('mistakes', () => {
     [
       'x',
       {},
-      'there is no workload x: slab-ramp, syzkaller-mix, fs-metadata, hugepage-1g-demand, net-softirq, steady-server',
+      'there is no workload x: slab-ramp, syzkaller-mix, fs-metadata, hugepage-1g-demand, net-softirq, steady-server, bpf-nmi-storm, bpf-map-churn, kprobe-in-slab, rt-timer',
     ],
     ['slab-ramp', { set: { slab_to: '5%' } }, 'slab-ramp has no option slab_to; did you mean slab-to?'],
     ['slab-ramp', { set: { constructor: 1 } }, 'slab-ramp has no option constructor'],

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { generate, WORKLOADS } from '../../src/gen/generate.js';
 import { MAX_OBJECTS } from '../../src/gen/object-ids.js';
-import { WORKLOAD_COLUMNS } from '../../src/gen/write-workload.js';
+import { columnsOf } from '../../src/gen/write-workload.js';
 import { gfpMigratetype, gfpZone } from '../../src/mm/gfp.js';
 import { ArrowReader } from '../../src/trace/arrow/reader.js';
 import { arrowChunks } from '../../src/trace/arrow/writer.js';
@@ -82,16 +82,17 @@ describe.each(NAMES)('%s', (name) => {
 
   test('CSV and Arrow, read again, are the same events', async () => {
     const options = { events: 70_000 };
+    const columns = columnsOf(small(name).workload);
     const events = await eventsOf(small(name, options));
     async function* csv() {
-      const writer = new CsvWriter({ columns: WORKLOAD_COLUMNS });
+      const writer = new CsvWriter({ columns });
       yield Buffer.from(writer.header());
       for await (const batch of small(name, options).batches()) yield writer.rowBytes(batch).slice();
     }
     expect(await eventsOf(new CsvReader(await openChunks(csv(), 'x.csv')))).toEqual(events);
     const arrow = arrowChunks(small(name, options).batches(), {
       format: 'stream',
-      columns: WORKLOAD_COLUMNS,
+      columns,
     });
     expect(await eventsOf(new ArrowReader(await openChunks(arrow, 'x.arrows')))).toEqual(events);
   });

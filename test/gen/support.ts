@@ -12,6 +12,15 @@ export const SMALL: Readonly<Record<string, GenerateOptions>> = {
   'fs-metadata': { memory_pages: GIB_PAGES, cpus: 4, duration_ns: 4e9, set: { commit: '500ms' } },
   'hugepage-1g-demand': { memory_pages: 4 * GIB_PAGES, cpus: 4, duration_ns: 30e9, set: { hold: '7s' } },
   'net-softirq': { memory_pages: GIB_PAGES, cpus: 4, duration_ns: 1e9 },
+  'bpf-nmi-storm': { memory_pages: GIB_PAGES, cpus: 4, duration_ns: 1e9 },
+  'bpf-map-churn': {
+    memory_pages: GIB_PAGES,
+    cpus: 4,
+    duration_ns: 1e9,
+    set: { swap: '200ms', entries: 5000 },
+  },
+  'kprobe-in-slab': { memory_pages: GIB_PAGES, cpus: 4, duration_ns: 1e9, set: { nmis: '20%' } },
+  'rt-timer': { memory_pages: GIB_PAGES, cpus: 4, duration_ns: 1e9 },
   'steady-server': { memory_pages: GIB_PAGES, cpus: 4, duration_ns: 5e9 },
 };
 
@@ -34,13 +43,19 @@ export class LivePages {
   readonly pages = [0, 0, 0];
   readonly #objects = new Map<number, { readonly type: number; readonly order: number }>();
   readonly #ranges = new Set<number>();
+  /** what kmalloc() gave, and whether it was its nolock form */
+  readonly #slots = new Map<number, boolean>();
 
   get objects(): number {
-    return this.#objects.size + this.#ranges.size;
+    return this.#objects.size + this.#ranges.size + this.#slots.size;
   }
 
   get all(): number {
     return this.pages[0] + this.pages[1] + this.pages[2];
+  }
+
+  #has(id: number): boolean {
+    return this.#objects.has(id) || this.#ranges.has(id) || this.#slots.has(id);
   }
 
   /** Follows a row. Fails where an id is taken twice, or freed without having been taken. */
@@ -49,7 +64,7 @@ export class LivePages {
     const order = batch.order[row];
     switch (batch.op[row]) {
       case Op.alloc: {
-        if (this.#objects.has(id) || this.#ranges.has(id)) expect.fail(`id ${id} is taken twice`);
+        if (this.#has(id)) expect.fail(`id ${id} is taken twice`);
         const type = batch.migratetype[row];
         this.#objects.set(id, { type, order });
         this.pages[type] += 1 << order;
@@ -63,11 +78,22 @@ export class LivePages {
         return;
       }
       case Op.contig_alloc:
-        if (this.#objects.has(id) || this.#ranges.has(id)) expect.fail(`id ${id} is taken twice`);
+        if (this.#has(id)) expect.fail(`id ${id} is taken twice`);
         this.#ranges.add(id);
         return;
       case Op.contig_free:
         if (!this.#ranges.delete(id)) expect.fail(`id ${id} is no range`);
+        return;
+      case Op.kmalloc:
+      case Op.kmalloc_nolock:
+        if (this.#has(id)) expect.fail(`id ${id} is taken twice`);
+        this.#slots.set(id, batch.op[row] === Op.kmalloc_nolock);
+        return;
+      case Op.kfree:
+      case Op.kfree_nolock:
+        if (this.#slots.get(id) !== (batch.op[row] === Op.kfree_nolock))
+          expect.fail(`id ${id} is not there to be freed this way`);
+        this.#slots.delete(id);
     }
   }
 }

@@ -101,7 +101,7 @@ const SLAB_TRACE = [
   '2000,0,task,cache_alloc,c1,GFP_KERNEL,1,/app,f,so-96,96,,,',
   '3000,0,task,kmalloc,k1,GFP_KERNEL_ACCOUNT,0,/app/a,f,,200,,,',
   '3000,1,task,kmalloc,k9,GFP_KERNEL,,,,,8,,,',
-  '3500,0,nmi,kmalloc_nolock,n1,__GFP_ACCOUNT|__GFP_ZERO,1,/app,prog,,96,1,cpu_slab,tag=1',
+  '3500,0,nmi,kmalloc_nolock,n1,__GFP_ZERO|__GFP_ACCOUNT,1,/app,prog,,96,1,cpu_slab,tag=1',
   ...LOCK_POINTS.slice(1).map((at, i) => `4000,0,nmi,kmalloc_nolock,p${i},none,,,prog,,64,1,${at},`),
   '5000,0,nmi,kfree_nolock,n1,,,,,,,1,,',
   '6000,0,task,kfree,k1,,,,,,,,,',
