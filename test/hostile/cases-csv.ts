@@ -163,6 +163,21 @@ export const CSV_CASES: readonly BadInput[] = [
     stderr: 'x.csv:2:9  order "-1" is not a page order; give 0 to 10',
   },
   {
+    name: 'a depth beyond all contexts',
+    command: 'run x.csv',
+    files: { 'x.csv': 'op,id,depth\nalloc,a,4\n' },
+    code: 3,
+    stderr: 'x.csv:2:9  depth "4" is not a nesting depth; give 0 to 3',
+  },
+  {
+    name: 'a task that interrupts an NMI',
+    command: 'run x.csv',
+    files: { 'x.csv': 'op,id,ctx,depth\nalloc_nolock,a,nmi,\nalloc,b,,1\n' },
+    code: 3,
+    stderr:
+      'x.csv:3:9  ctx "task" cannot interrupt nmi, the context of the row that it nests in (depth 0); give nmi or a context above it, or depth 0',
+  },
+  {
     name: 'a CPU beyond all machines',
     command: 'run x.csv',
     files: { 'x.csv': 'op,id,cpu\nalloc,a,4294967295\n' },

@@ -180,3 +180,21 @@ describe('a selection', () => {
     expect(await kept({ from_ns: 2 })).toEqual(['m2 0 0', 'm3 1 2', 'm4 0 0', 'm5 0 0', 'm6 0 0']);
   });
 });
+
+test('the example of the documentation is read and grouped as it is explained', async () => {
+  const docs = await readFile(new URL('../../docs/formats-csv.md', import.meta.url), 'utf8');
+  const path = join(directory, 'example.csv');
+  await writeFile(path, /```csv\n([^`]+)```/.exec(docs)![1]!);
+  const { source, report } = await openTraceSet({ inputs: [path] });
+  expect((await eventsOf(source)).map(({ id, depth, ts }) => `${id} ${depth} ${ts}`)).toEqual([
+    'a 0 1000',
+    'c 1 1300',
+    'c 1 1400',
+    'b 0 1400',
+    'a 0 1500',
+    'd 1 1600',
+    'e 2 1700',
+  ]);
+  expect(report().nested_alone).toBe(0);
+  for (const point of LOCK_POINTS) expect(docs).toContain(`\`${point}\``);
+});
