@@ -291,6 +291,12 @@ test('a trace whose clock starts anew is moved behind the one before', async () 
   expect(result.inputs.map((input) => input.bytes)).toEqual([32, 49]);
 });
 
+test('a nested row that another trace has parted from what it interrupts', async () => {
+  const first = await fileOf('nested.csv', 'ts,op,id,ctx,depth\n0,alloc,a,,\n200,alloc_nolock,b,softirq,1\n');
+  const second = await fileOf('nmi.csv', 'ts,op,id,ctx\n100,alloc_nolock,c,nmi\n');
+  expectNotes(noteCounts(await run([first, second], {})), { nested_alone: 1 });
+});
+
 test('every note has a test that makes it happen', () => {
   expect(Object.keys(NOTE_MEANINGS).filter((name) => !seen.has(name))).toEqual([]);
 });
