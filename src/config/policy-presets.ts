@@ -77,6 +77,9 @@ const PRESETS = {
       'cma.compiled': true, // 10a.7
       'slab.cpu_partial': false, // model: slub 1.6
       'slab.merge_checked': false, // model: slab-caches 1.2
+      'slab.nolock_retry': 'any_failure', // model: slub 8.4
+      'slab.kfree_takes_nolock': true, // 4.1
+      'nolock.up_nmi': 'refused', // model: page-allocator 4.10
     },
   },
   'spb-v2': {

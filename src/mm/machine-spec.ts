@@ -1,6 +1,7 @@
 /**
  * What a machine is made of, as plain data: the model is built from it, config files and recordings produce it.
  */
+import type { MachineBuild } from './machine-build.js';
 import type { ZoneIndex } from './types.js';
 
 export interface ZoneSpec {
@@ -26,4 +27,6 @@ export interface MachineSpec {
   readonly thp: boolean;
   /** end of the PFNs that may be brought online later; without it the end of the last zone. model: page-allocator 2.1, 3.8 */
   readonly max_pfn?: number;
+  /** how its kernel was built and booted; without it as DEFAULT_BUILD says. model: slub 3.6 */
+  readonly build?: MachineBuild;
 }

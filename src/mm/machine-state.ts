@@ -21,7 +21,7 @@ export function serializeMachine(mm: PageAllocator, io: StateIo): void {
   numberSet(io, 'held_gigantic', mm.held_gigantic, Math.ceil(mm.pages.end_pfn / 2 ** SUPERPAGEBLOCK_ORDER));
   numberSet(io, 'offline_cpus', mm.offline_cpus, mm.nr_cpus);
   flags(io, mm, ['grouping']);
-  numbers(io, mm, ['searchMode', 'pgfree']);
+  numbers(io, mm, ['searchMode', 'pgfree', 'up_trylocks']);
   counters(io, mm.events);
   mm.ages = io.optional('ages', mm.ages, () => new PageAges(mm.pages));
   mm.lruLists = io.optional('lru', mm.lruLists, () => new LruLists(mm));

@@ -2,6 +2,7 @@
  * Free-running replay: the policy decides every PFN, the trace only says who asks for what, when, and gives what back.
  * model: page-allocator 8
  */
+import type { Context } from '../mm/context.js';
 import { GFP_ACCOUNT_BIT, GFP_MOVABLE_BIT, gfpMigratetype } from '../mm/gfp.js';
 import { allocPages } from '../mm/page-alloc/alloc-pages.js';
 import { allocPagesNolock } from '../mm/page-alloc/nolock.js';
@@ -253,7 +254,8 @@ export class FreeRunningReplay {
     const cpu = this.#cpu(batch.cpu[i]!);
     if (flags & EventFlag.hasPfn) this.#frees.freeImplied(cpu, batch.pfn[i]!, order);
     const node = this.#node(batch.node[i]!);
-    const pfn = allocPagesNolock(this.#mm, cpu, order, node, (gfp & GFP_ACCOUNT_BIT) !== 0);
+    const context = batch.ctx[i]! as Context;
+    const pfn = allocPagesNolock(this.#mm, cpu, order, node, (gfp & GFP_ACCOUNT_BIT) !== 0, context);
     this.#finishAlloc(batch, i, Op.alloc_nolock, pfn, order, Migratetype.unmovable);
   }
 
@@ -270,7 +272,9 @@ export class FreeRunningReplay {
     } else if (op === Op.alloc_nolock) {
       this.#allocNolock(batch, i);
     } else if (op === Op.free_nolock) {
+      this.#frees.nolockContext = batch.ctx[i]! as Context;
       this.#free(batch, i, op);
+      this.#frees.nolockContext = null;
     } else {
       const rare = this.#rareOps;
       const outcome = rare.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));

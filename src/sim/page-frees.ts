@@ -2,7 +2,9 @@
  * Frees of a free-running replay: what an id or a recorded PFN names goes back, whatever its shape has become.
  * model: page-allocator 8
  */
+import type { Context } from '../mm/context.js';
 import { freePages, ownerOf } from '../mm/page-alloc/free-owned.js';
+import { freePagesNolock } from '../mm/page-alloc/nolock.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import { PageKind } from '../mm/page-alloc/page-map.js';
 import { isMovable, spanAt } from '../mm/page-alloc/page-span.js';
@@ -15,6 +17,8 @@ import { Fate, NO_PAGE, type PageOwners } from './page-owners.js';
 export class PageFrees {
   /** page that the last call was about, as the model has it; NO_PAGE where there is none */
   last_pfn = NO_PAGE;
+  /** context of the free_pages_nolock() at hand; null for every other event */
+  nolockContext: Context | null = null;
   readonly #mm: PageAllocator;
   readonly #owners: PageOwners;
   readonly #notes: Notes;
@@ -68,6 +72,12 @@ export class PageFrees {
     if (implied) this.#notes.add('implied_frees');
   }
 
+  /** Gives pages back as the event at hand does. model: page-allocator 3.10 */
+  #release(cpu: number, pfn: number, order: number): void {
+    if (this.nolockContext === null) freePages(this.#mm, cpu, pfn, order);
+    else freePagesNolock(this.#mm, cpu, pfn, order, this.nolockContext);
+  }
+
   /** Frees recorded pages. @returns whether anything came of it */
   freeRecorded(cpu: number, recorded: number, recordedOrder: number): boolean {
     const model = this.#owners.get(recorded) - 1;
@@ -82,7 +92,7 @@ export class PageFrees {
     if (model >= 0 && (order === 0 || this.#isWhole(recorded, order, model))) {
       this.#owners.clearPages(recorded, order, Fate.freed);
       this.#noteShape(model, order);
-      freePages(this.#mm, cpu, model, order);
+      this.#release(cpu, model, order);
       return true;
     }
     // The pages did not come from one allocation of the model: they go back one by one.
@@ -146,11 +156,11 @@ export class PageFrees {
     let inUse = 0;
     for (let page = pfn; page < end; page++) if (this.#isFromStart(page)) inUse++;
     if (inUse === 1 << order) {
-      freePages(mm, cpu, pfn, order);
+      this.#release(cpu, pfn, order);
       return true;
     }
     // Some of them were free in the start state: an allocation that no event shows has taken them since.
-    for (let page = pfn; page < end; page++) if (this.#isFromStart(page)) freePages(mm, cpu, page, 0);
+    for (let page = pfn; page < end; page++) if (this.#isFromStart(page)) this.#release(cpu, page, 0);
     return inUse > 0;
   }
 
@@ -181,7 +191,7 @@ export class PageFrees {
     const allocated = allocatedOrder(this.#mm, model);
     if (order !== NO_ORDER && order !== allocated) this.#notes.add('order_mismatches');
     this.#owners.clearId(id, Fate.freed);
-    freePages(this.#mm, cpu, model, allocated);
+    this.#release(cpu, model, allocated);
     return true;
   }
 
@@ -190,7 +200,7 @@ export class PageFrees {
     let freed = false;
     for (const page of this.#owners.takeScattered(id)) {
       if (page <= 0) continue;
-      freePages(this.#mm, cpu, page - 1, 0);
+      this.#release(cpu, page - 1, 0);
       freed = true;
     }
     if (!freed) this.#notes.add('frees_of_reclaimed');

@@ -218,4 +218,11 @@ export const PAGE_ALLOC_KNOBS = {
     'page-allocator 4.10, 10a.4',
     'the watermark of a bulk request counts only the slots still empty (7.1+)',
   ),
+
+  'nolock.up_nmi': choice(
+    'trylock_succeeds',
+    ['trylock_succeeds', 'refused'],
+    'page-allocator 4.10',
+    'kernels for one processor: requests from NMIs get every lock, taken or not (6.15 to 6.18.26), or are refused (6.18.27, 7.1)',
+  ),
 } as const satisfies Record<string, KnobSpec>;

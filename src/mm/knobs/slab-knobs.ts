@@ -1,4 +1,4 @@
-/** Knobs of the slab allocator: the shape of caches, and what is parked where. */
+/** Knobs of the slab allocator: the shape of caches, what is parked where, and what versions did with deferred work. */
 import { boolean, choice, type KnobSpec, number, numbers } from './knob.js';
 
 export const SLAB_KNOBS = {
@@ -106,5 +106,56 @@ export const SLAB_KNOBS = {
     false,
     'slub 6.2',
     'a vector that could not be made leaves a mark (debugging of allocation profiling)',
+  ),
+  'slab.nolock_retry': choice(
+    'busy',
+    ['none', 'busy', 'any_failure'],
+    'slub 8.4',
+    'when kmalloc_nolock() tries the next larger cache, once: never, when the local lock is taken (6.18), or after any failure (7.0)',
+  ),
+  'slab.nolock_rt_test': choice(
+    'hardirq_nmi',
+    ['hardirq_nmi', 'not_preemptible'],
+    'slub 3.6',
+    'PREEMPT_RT: kmalloc_nolock() refuses hardirqs and NMIs (6.18, 7.0+), or all that must not sleep (6.18.y, 6.19)',
+  ),
+  'slab.kfree_takes_nolock': boolean(
+    false,
+    'slub 4.1',
+    'kfree() may be given objects of kmalloc_nolock() (7.0+)',
+  ),
+  'slab.debug_trylock_failure': choice(
+    'give_up',
+    ['give_up', 'another_slab'],
+    'slub 8.1',
+    'a debug cache whose list_lock is taken: kmalloc_nolock() fails, or makes slab after slab until memory is gone (6.18-rc)',
+  ),
+  'slab.debug_loop_limit': number(
+    100_000,
+    1,
+    100_000_000,
+    'slabs',
+    'slub 8.1',
+    'where the model ends that loop if there is memory left',
+  ),
+  'slab.deferred_new_slab': choice(
+    'freed',
+    ['freed', 'deactivated'],
+    'slub 8.2',
+    'a new slab that no list took: its pages go back, or it is put away as if it had been counted, so that nr_slabs drifts (6.18-rc)',
+  ),
+  'slab.deferred_objects': choice(
+    'per_cpu',
+    ['per_cpu', 'per_slab'],
+    'slub 8.3',
+    'where kfree_nolock() leaves objects: on a stack of the CPU with an irq_work, or with their slab until somebody looks at that (v1 of the series)',
+  ),
+  'slab.irq_work_delay_ns': number(
+    0,
+    0,
+    1e15,
+    'ns',
+    'slub 4.4',
+    'from queueing the irq_work to its run; 0: as soon as interrupts are on',
   ),
 } as const satisfies Record<string, KnobSpec>;

@@ -131,8 +131,8 @@ export function takeSmallest(
 }
 
 /**
- * Frees a block that does not go through the per-CPU lists. Where the policy says so a block above pageblock order is
- * freed in pageblock-sized pieces, each to its own block's list. model: page-allocator 3.5
+ * Frees a block that does not go through the per-CPU lists, and before it what waits for the zone's lock.
+ * model: page-allocator 3.10
  */
 export function freeToBuddy(
   mm: PageAllocator,
@@ -141,6 +141,38 @@ export function freeToBuddy(
   pfn: number,
   order: number,
   toTail = false,
+): void {
+  if (zone.trylock_free_pages.length > 0) drainTrylockFreePages(mm, zone, cpu);
+  freeSplit(mm, zone, cpu, pfn, order, toTail);
+}
+
+/**
+ * Whoever got the zone's lock for a free of its own takes the stranded pages along, before it, newest first.
+ * model: page-allocator 3.10
+ */
+function drainTrylockFreePages(mm: PageAllocator, zone: Zone, cpu: number): void {
+  const stack = zone.trylock_free_pages;
+  while (stack.length > 0) {
+    stack.drop();
+    const pfn = stack.pfnAt(stack.length);
+    const order = stack.orderAt(stack.length);
+    zone.pages.state[zone.pages.node(pfn, order)] = 0;
+    mm.pgfree += 1 << order;
+    freeSplit(mm, zone, cpu, pfn, order, false);
+  }
+}
+
+/**
+ * Frees a block under the zone's lock and leaves alone what waits for that. Where the policy says so a block above pageblock
+ * order is freed in pageblock-sized pieces, each to its own block's list. model: page-allocator 3.5
+ */
+export function freeSplit(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  pfn: number,
+  order: number,
+  toTail: boolean,
 ): void {
   const { blockType } = zone.pages;
   if (order <= PAGEBLOCK_ORDER || !mm.rules.free_in_pieces) {

@@ -14,6 +14,12 @@ const LRU = PageKind.lru << 4;
 
 /** Frees 2^order pages in use. The order need not be that of the allocation. */
 export function freePages(mm: PageAllocator, cpu: number, pfn: number, order: number): void {
+  disownPages(mm, pfn, order);
+  freePagesOf(mm, mm.zoneOf(pfn), cpu, pfn, order);
+}
+
+/** Takes 2^order pages away from whoever has them in the model's books: they are about to be freed. */
+export function disownPages(mm: PageAllocator, pfn: number, order: number): void {
   const { state } = mm.pages;
   const node = mm.pages.node(pfn, order);
   const current = state[node]!;
@@ -26,7 +32,6 @@ export function freePages(mm: PageAllocator, cpu: number, pfn: number, order: nu
   } else {
     releaseOwner(mm, pfn, order);
   }
-  freePagesOf(mm, mm.zoneOf(pfn), cpu, pfn, order);
 }
 
 /** First page and order of the allocation that holds `pfn`, or null for pages of unknown history. */

@@ -23,21 +23,34 @@ export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: num
     return;
   }
   const blockType = zone.pages.blockType[pfn >>> PAGEBLOCK_ORDER]!;
-  if (blockType === Migratetype.isolate) {
-    freeOnePage(mm, zone, cpu, pfn, order, blockType);
+  // Below the holder of the list's lock an ordinary free goes round it, too.
+  if (blockType === Migratetype.isolate || (mm.interrupted !== null && mm.pcpIsTaken(zone))) {
+    freeToBuddy(mm, zone, cpu, pfn, order);
     return;
   }
-  const listType = blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable;
+  const listType = listTypeOf(blockType);
+  const home = addToPcp(zone, cpu, pfn, order, blockType);
+  const pcp = zone.pcps[home]!;
+  const index = pcpListIndex(order, listType);
+  if (order === 0 && noteQuietFree(mm, pcp, zone)) return;
+  const excess = drainSizeAfterFree(mm.rules, pcp, zone, order);
+  if (excess > 0) drainOverflow(mm, zone, home, excess, index);
+}
+
+function listTypeOf(blockType: number): number {
+  return blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable;
+}
+
+/** Puts pages at the head of their per-CPU list. @returns the CPU whose list it is */
+export function addToPcp(zone: Zone, cpu: number, pfn: number, order: number, blockType: number): number {
+  const listType = listTypeOf(blockType);
   const home = zone.spb === null ? cpu : zone.spb.heldAs(pfn, listType, cpu);
   const pcp = zone.pcps[home]!;
   pcp.alloc_factor >>= 1;
   zone.pages.state[zone.pages.node(pfn, order)] = ((PageKind.pcp + blockType) << 4) | order;
-  const index = pcpListIndex(order, listType);
-  pcp.lists[index]!.pushHead(pfn);
+  pcp.lists[pcpListIndex(order, listType)]!.pushHead(pfn);
   pcp.count += 1 << order;
-  if (order === 0 && noteQuietFree(mm, pcp, zone)) return;
-  const excess = drainSizeAfterFree(mm.rules, pcp, zone, order);
-  if (excess > 0) drainOverflow(mm, zone, home, excess, index);
+  return home;
 }
 
 function drainOverflow(mm: PageAllocator, zone: Zone, cpu: number, pages: number, index: number): void {

@@ -4,6 +4,7 @@
  * The mechanisms live in files of their own beside this one and take this object; it owns what they share.
  */
 import { InvariantError } from '../invariant.js';
+import { DEFAULT_BUILD, type MachineBuild } from '../machine-build.js';
 import type { MachineSpec } from '../machine-spec.js';
 import type { Policy } from '../policy.js';
 import { CompactionState } from '../reclaim/compaction-state.js';
@@ -157,12 +158,16 @@ export class PageAllocator {
   /** stage of the removal search while a zone lock is held; owned by rmqueue */
   searchMode = 0;
   pgfree = 0;
+  readonly build: MachineBuild;
+  /** trylocks that got a lock of the interrupted code; on machines without SMP. model: page-allocator 4.10 */
+  up_trylocks = 0;
 
   constructor(
     readonly spec: MachineSpec,
     readonly policy: Policy,
   ) {
     this.rules = rulesOf(policy);
+    this.build = spec.build ?? DEFAULT_BUILD;
     this.nr_cpus = spec.cpu_nodes.length;
     this.numa = spec.node_distances.length > 1;
     const end = spec.zones.reduce(
@@ -232,6 +237,22 @@ export class PageAllocator {
     if (number === STRADDLED) return this.zones.find((zone) => zone.spans(pfn));
     const zone = this.zones[number]!;
     return zone.spans(pfn) ? zone : undefined;
+  }
+
+  /** A trylock of a zone's per-CPU lists would fail. */
+  pcpIsTaken(zone: Zone): boolean {
+    return this.interrupted !== null && this.interrupted.holdsPcp(zone) && this.#trylockFails();
+  }
+
+  zoneIsTaken(zone: Zone): boolean {
+    return this.interrupted !== null && this.interrupted.holdsZone(zone) && this.#trylockFails();
+  }
+
+  /** Without SMP a spinlock is nothing that could be found taken. model: page-allocator 4.10 */
+  #trylockFails(): boolean {
+    if (this.build.smp || this.build.preempt_rt) return true;
+    this.up_trylocks++;
+    return false;
   }
 
   /** The run models reclaim and compaction. */

@@ -62,9 +62,9 @@ function factorDrainSize(rules: Rules, pcp: PerCpuPages, zone: Zone, order: numb
   return clamp(wanted, batch, most);
 }
 
-function tunedDrainSize(rules: Rules, pcp: PerCpuPages, zone: Zone, order: number): number {
+/** What a free does to the streak even if it may not drain. @returns whether high orders are freed in a row */
+export function noteTunedFree(rules: Rules, pcp: PerCpuPages, order: number): boolean {
   const { batch } = pcp;
-  const most = batch << rules.pcp_batch_scale_max;
   let freeHigh = false;
   if (order > 0 && order <= PAGE_ALLOC_COSTLY_ORDER) {
     freeHigh =
@@ -75,7 +75,14 @@ function tunedDrainSize(rules: Rules, pcp: PerCpuPages, zone: Zone, order: numbe
   } else {
     pcp.flags &= ~PCPF_PREV_FREE_HIGH_ORDER;
   }
-  if (pcp.free_count < most) pcp.free_count += 1 << order;
+  if (pcp.free_count < batch << rules.pcp_batch_scale_max) pcp.free_count += 1 << order;
+  return freeHigh;
+}
+
+function tunedDrainSize(rules: Rules, pcp: PerCpuPages, zone: Zone, order: number): number {
+  const { batch } = pcp;
+  const most = batch << rules.pcp_batch_scale_max;
+  const freeHigh = noteTunedFree(rules, pcp, order);
   const limit = tunedLimit(pcp, zone, freeHigh, most);
   if (pcp.count < limit) return 0;
   if (freeHigh) return Math.min(pcp.count, most);

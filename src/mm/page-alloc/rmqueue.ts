@@ -88,7 +88,7 @@ function rmqueuePcp(
   migratetype: number,
   allocFlags: number,
 ): number {
-  if (allocFlags & ALLOC_TRYLOCK && mm.interrupted?.holdsPcp(zone)) return -1;
+  if (allocFlags & ALLOC_TRYLOCK && mm.pcpIsTaken(zone)) return -1;
   const pcp = zone.pcps[cpu]!;
   noteAllocation(pcp);
   const list = pcp.lists[pcpListIndex(order, migratetype)]!;
@@ -115,7 +115,7 @@ export function refill(
   allocFlags: number,
   chunks: number,
 ): void {
-  if (allocFlags & ALLOC_TRYLOCK && mm.interrupted?.holdsZone(zone)) return;
+  if (allocFlags & ALLOC_TRYLOCK && mm.zoneIsTaken(zone)) return;
   if (mm.spb !== null && zone.spb !== null) {
     refillSpb(mm, mm.spb, zone, cpu, order, migratetype, allocFlags, chunks);
     return;
@@ -194,7 +194,7 @@ function rmqueueBuddy(
   migratetype: number,
   allocFlags: number,
 ): number {
-  if (allocFlags & ALLOC_TRYLOCK && mm.interrupted?.holdsZone(zone)) return -1;
+  if (allocFlags & ALLOC_TRYLOCK && mm.zoneIsTaken(zone)) return -1;
   let pfn = -1;
   if (allocFlags & ALLOC_HIGHATOMIC) pfn = takeReserved(mm, zone, cpu, order, allocFlags);
   if (pfn < 0) {

@@ -93,6 +93,7 @@ class Validator {
         this.#checkPcp(zone, cpu);
       });
       this.#checkBlocks(zone);
+      this.#checkStranded(zone);
       this.#mm.lruLists?.validate(zone);
       validateSuperpageblocks(this.#mm, zone);
     }
@@ -204,6 +205,25 @@ class Validator {
       );
     this.#listed[node >>> 5]! |= 1 << (node & 31);
     this.#occupy(pfn, order, node);
+  }
+
+  /** Pages that wait for the zone's lock are in no count and on no list but this one. */
+  #checkStranded(zone: Zone): void {
+    const stack = zone.trylock_free_pages;
+    let pages = 0;
+    for (let at = 0; at < stack.length; at++) {
+      const pfn = stack.pfnAt(at);
+      const order = stack.orderAt(at);
+      const node = this.#pages.node(pfn, order);
+      if (this.#pages.state[node] !== ((PageKind.parked << 4) | order))
+        fail(`${nameOf(zone)}: trylock_free_pages holds ${describe(this.#pages, node)}`);
+      if (this.#listed[node >>> 5]! & (1 << (node & 31)))
+        fail(`${nameOf(zone)}: trylock_free_pages holds pfn ${hex(pfn)} twice`);
+      this.#listed[node >>> 5]! |= 1 << (node & 31);
+      this.#checkPlace(zone, pfn, order, `stranded page ${hex(pfn)} order ${order}`);
+      pages += 1 << order;
+    }
+    this.#compare(zone, 'stranded_pages', stack.stranded_pages, pages);
   }
 
   #checkBlocks(zone: Zone): void {

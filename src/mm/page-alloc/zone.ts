@@ -12,6 +12,7 @@ import { arrays, flags, numbers, type StateIo } from '../state-io.js';
 import { MAX_NR_ZONES, MIGRATE_TYPES, Migratetype, NR_PAGE_ORDERS, type ZoneIndex } from '../types.js';
 import { PageKind, type PageMap } from './page-map.js';
 import { PerCpuPages } from './per-cpu-pages.js';
+import { TrylockFreePages } from './trylock-free-pages.js';
 
 export const HEADS_PER_ZONE = NR_PAGE_ORDERS * MIGRATE_TYPES;
 
@@ -63,6 +64,9 @@ export class Zone {
   /** the zone's superpageblocks, where the policy has them; owned by page-allocator */
   spb: Superpageblocks | null = null;
 
+  /** freed from contexts that got no lock; in no count. model: page-allocator 3.10 */
+  readonly trylock_free_pages = new TrylockFreePages();
+
   /** pages given out, as pgalloc_<zone> counts them */
   pgalloc = 0;
 
@@ -102,6 +106,7 @@ export class Zone {
     ]);
     arrays<Zone>(io, this, ['watermark', 'lowmem_reserve', 'nr_free', 'listLength', 'listMask']);
     for (const pcp of this.pcps) io.part('pcp', pcp);
+    io.part('trylock_free_pages', this.trylock_free_pages);
   }
 
   /** Pages that a watermark test may have to leave out of its count, at most. */

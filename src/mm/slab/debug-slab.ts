@@ -1,5 +1,5 @@
 /**
- * Caches that are debugged: no CPU has a slab of its own, each slot is taken and given back under the node's list_lock.
+ * Caches that are debugged, and all of SLUB_TINY: no CPU has a slab of its own, each slot is taken and given back under the node's list_lock.
  * model: slub 2.3 (debug caches), 2.6 (locked free)
  */
 import { countSlab, freeSlab, uncountSlab } from './discard-slab.js';
@@ -8,7 +8,7 @@ import { addPartial, removePartial } from './node-partial-list.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { SlabLock } from './slab-interfaces.js';
 import { SlabStat } from './slab-stats.js';
-import { NO_SLAB, NO_SLOT, SLAB_ON_FULL_LIST } from './slab-table.js';
+import { NO_SLAB, NO_SLOT, SLAB_FROZEN, SLAB_ON_FULL_LIST } from './slab-table.js';
 
 /** Takes the first free slot of a slab on the partial list. list_lock is held; the slot is left in `slabs.slot`. */
 export function allocSingleFromPartial(
@@ -39,8 +39,7 @@ export function allocSingleFromNewSlab(
   const { table } = slabs;
   const node = table.node[slab]!;
   if (!slabs.lockFor(gfp, SlabLock.list_lock, cache, node)) {
-    if (slabs.deferred === null) freeSlab(slabs, cache, cpu, slab);
-    else slabs.deferred.freeLater(cpu, slab);
+    putAside(slabs, cache, cpu, slab);
     slabs.slot = NO_SLOT;
     return NO_SLAB;
   }
@@ -52,6 +51,17 @@ export function allocSingleFromNewSlab(
   slabs.unlock(SlabLock.list_lock, cache, node);
   slabs.slot = slot;
   return slab;
+}
+
+/** A new slab that no list takes. Kernels before the fix put it away like one that had been in use. model: slub 8.2 */
+function putAside(slabs: SlabAllocator, cache: KmemCache, cpu: number, slab: number): void {
+  const { deferred, policy, table } = slabs;
+  if (deferred === null) {
+    freeSlab(slabs, cache, cpu, slab);
+  } else if (policy['slab.deferred_new_slab'] === 'deactivated') {
+    table.setFlag(slab, SLAB_FROZEN);
+    deferred.deactivateLater(cache, cpu, slab, NO_SLOT);
+  } else deferred.freeLater(cpu, slab);
 }
 
 function takeFirstSlot(slabs: SlabAllocator, slab: number): void {

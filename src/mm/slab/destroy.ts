@@ -11,11 +11,12 @@ import { SlabLock } from './slab-interfaces.js';
 import { NO_SLAB } from './slab-table.js';
 
 /**
- * Gives back all slabs that hold nothing.
+ * Gives back all slabs that hold nothing. Objects that wait to be freed are waited for. model: slub 4.3
  *
  * @returns slabs left: objects remain in them, and the cache cannot go
  */
 export function destroyCache(slabs: SlabAllocator, cache: KmemCache, cpu: number): number {
+  slabs.deferred?.barrier();
   flushAllCpus(slabs, cache);
   let left = 0;
   for (let node = 0; node < cache.nodes; node++) {

@@ -5,6 +5,7 @@
  */
 import { GFP_COMP_BIT, GFP_DMA_BIT, GFP_DMA32_BIT, GFP_RECLAIMABLE_BIT } from '../gfp.js';
 import { InvariantError } from '../invariant.js';
+import { DEFAULT_BUILD, type MachineBuild } from '../machine-build.js';
 import type { Policy } from '../policy.js';
 import { MAX_PAGE_ORDER, PAGE_BYTES, PAGE_SHIFT } from '../types.js';
 import {
@@ -32,6 +33,8 @@ export interface SlabMachine {
   readonly present_cpus: number;
   readonly possible_cpus: number;
   readonly cache_line_bytes: number;
+  /** how the kernel was built; without it as DEFAULT_BUILD says */
+  readonly build?: MachineBuild;
 }
 
 /** What a cache is created with. */
@@ -223,9 +226,10 @@ function minPartial(size: number, policy: Policy): number {
   return Math.min(policy['slab.min_partial_most'], Math.max(policy['slab.min_partial_least'], wish));
 }
 
-function derivedFlags({ flags, hasConstructor }: CacheSpec): number {
+function derivedFlags({ flags, hasConstructor }: CacheSpec, { cmpxchg_double }: MachineBuild): number {
   const poisons = flags & SLAB_POISON && !(flags & SLAB_TYPESAFE_BY_RCU) && !hasConstructor;
-  return flags | (poisons ? OBJECT_POISON : 0) | (flags & SLAB_NO_CMPXCHG ? 0 : CMPXCHG_DOUBLE);
+  const exchanges = cmpxchg_double && !(flags & SLAB_NO_CMPXCHG);
+  return flags | (poisons ? OBJECT_POISON : 0) | (exchanges ? CMPXCHG_DOUBLE : 0);
 }
 
 export function slabGeometry(spec: CacheSpec, machine: SlabMachine, policy: Policy): SlabGeometry {
@@ -239,7 +243,7 @@ export function slabGeometry(spec: CacheSpec, machine: SlabMachine, policy: Poli
   return {
     ...layout,
     size_bytes,
-    flags: derivedFlags(spec),
+    flags: derivedFlags(spec, machine.build ?? DEFAULT_BUILD),
     object_size_bytes: spec.object_size_bytes,
     align_bytes,
     order,

@@ -5,15 +5,14 @@
  * What is held stands in `interrupted` of the slab allocator, and of the page allocator below.
  * model: slub 3
  */
-import { Context } from '../context.js';
+import type { Context } from '../context.js';
 import { GFP_NOMEMALLOC_BIT, GFP_NOWARN_BIT } from '../gfp.js';
 import type { KmallocCaches } from './kmalloc.js';
 import type { KmemCache } from './kmem-cache.js';
+import { canServeNolock, isAtomic, isBusy, refusesContext } from './nolock-rules.js';
 import { chargeOrFree } from './object-calls.js';
 import { slabAlloc } from './slab-alloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
-import { CMPXCHG_DOUBLE } from './slab-flags.js';
-import { SlabLock } from './slab-interfaces.js';
 import { NO_SLAB, NO_SLOT } from './slab-table.js';
 
 /** A request of no bytes got the pointer that stands for it. */
@@ -56,22 +55,18 @@ function allocFromTwo(
 ): number {
   const { slabs } = kmalloc;
   const flags = gfp | GFP_NOWARN_BIT | GFP_NOMEMALLOC_BIT;
-  let wanted = bytes;
+  const retries = slabs.policy['slab.nolock_retry'];
+  let wanted = refusesContext(slabs, context) ? Number.POSITIVE_INFINITY : bytes;
   for (let attempt = 0; attempt < 2; attempt++) {
     const cache = kmalloc.cacheFor(wanted, gfp);
-    if (cache === null || !canServe(cache)) break;
-    const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, context === Context.nmi);
-    if (slab === NO_SLAB) return NO_SLAB;
-    if (slab !== BUSY) return chargeOrFree(slabs, cache, cpu, slab, flags);
+    if (cache === null || !canServeNolock(cache)) break;
+    const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, context);
+    if (slab >= 0) return chargeOrFree(slabs, cache, cpu, slab, flags);
+    if (retries === 'none' || (slab !== BUSY && retries === 'busy')) break;
     wanted = cache.geometry.object_size_bytes + 1;
   }
   slabs.slot = NO_SLOT;
   return NO_SLAB;
-}
-
-/** Freelist and counters change in one step, or, in debug caches, under a lock that can be tried. model: slub 3.3 */
-function canServe({ geometry, isDebug }: KmemCache): boolean {
-  return isDebug || (geometry.flags & CMPXCHG_DOUBLE) !== 0;
 }
 
 /** model: slub 3.2 */
@@ -81,15 +76,9 @@ function allocUnlessBusy(
   cpu: number,
   gfp: number,
   node: number,
-  isNmi: boolean,
+  context: Context,
 ): number {
-  const isHeld = slabs.isHeldBelow(SlabLock.cpu_slab, cache, cpu);
-  if (isHeld && (isNmi || !hasPrivateSlot(slabs, cache, cpu, node))) return BUSY;
+  if (isBusy(slabs, cache, cpu, node, context)) return BUSY;
+  if (!slabs.hasLocklessPath) slabs.noteRtLock(cache, cpu, isAtomic(context));
   return slabAlloc(slabs, cache, cpu, gfp, node);
-}
-
-/** The lockless path will do. */
-function hasPrivateSlot({ table }: SlabAllocator, cache: KmemCache, cpu: number, node: number): boolean {
-  if (cache.freelist[cpu] === NO_SLOT) return false;
-  return node < 0 || table.node[cache.cpuSlab[cpu]!] === node;
 }

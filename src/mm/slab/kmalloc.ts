@@ -45,7 +45,10 @@ export class KmallocCaches {
   ): void {
     const { slabs, setup } = this;
     const at = type * NR_KMALLOC_BUCKETS;
-    if (type === KmallocType.cgroup && !setup.hasMemcg) {
+    const isShared =
+      (type === KmallocType.cgroup && !setup.hasMemcg) ||
+      (type === KmallocType.reclaim && slabs.build.slub_tiny);
+    if (isShared) {
       for (let bucket = 0; bucket < NR_KMALLOC_BUCKETS; bucket++)
         this.#caches[at + bucket] = this.#caches[bucket]!;
       return;

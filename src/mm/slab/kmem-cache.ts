@@ -20,6 +20,8 @@ export class KmemCache {
   /** of 1024; 0 forbids to look at other nodes */
   remote_node_defrag_ratio = DEFAULT_DEFRAG_RATIO;
   readonly isDebug: boolean;
+  /** each slot is taken and given back under list_lock, CPUs have nothing of their own: debugged, or SLUB_TINY */
+  readonly takesSingly: boolean;
   /** neither debugged nor built without */
   readonly hasCpuPartial: boolean;
   readonly keepsFullList: boolean;
@@ -55,12 +57,14 @@ export class KmemCache {
     readonly nodes: number,
     table: SlabTable,
     isCpuPartialBuilt: boolean,
+    isTiny: boolean,
   ) {
     this.name = spec.name;
     this.min_partial = geometry.min_partial;
     this.cpu_partial_slabs = geometry.cpu_partial_slabs;
     this.isDebug = isDebugCache(geometry.flags);
-    this.hasCpuPartial = isCpuPartialBuilt && !this.isDebug;
+    this.takesSingly = this.isDebug || isTiny;
+    this.hasCpuPartial = isCpuPartialBuilt && !this.takesSingly;
     this.keepsFullList = (geometry.flags & SLAB_STORE_USER) !== 0;
     this.isTypesafeByRcu = (geometry.flags & SLAB_TYPESAFE_BY_RCU) !== 0;
     this.cpuSlab = new Int32Array(cpus).fill(NO_SLAB);
@@ -82,6 +86,12 @@ export class KmemCache {
     arrays<KmemCache>(io, this, ['nr_partial', 'nr_slabs', 'total_objects', 'stats']);
     io.part('partial', this.partial);
     io.part('full', this.full);
+  }
+
+  /** The lockless path has a slot for a request that wants this node, or any. */
+  hasPrivateSlot(cpu: number, node: number, table: SlabTable): boolean {
+    if (this.freelist[cpu] === NO_SLOT) return false;
+    return node < 0 || table.node[this.cpuSlab[cpu]!] === node;
   }
 
   stat(cpu: number, item: number, by = 1): void {

@@ -44,7 +44,9 @@ function getPartialNode(
 ): number {
   if (cache.nr_partial[node] === 0) return NO_SLAB;
   if (!slabs.lockFor(gfp, SlabLock.list_lock, cache, node)) return NO_SLAB;
-  const slab = cache.isDebug ? takeOneSlot(slabs, cache, node, gfp) : takeSlabs(slabs, cache, cpu, node, gfp);
+  const slab = cache.takesSingly
+    ? takeOneSlot(slabs, cache, node, gfp)
+    : takeSlabs(slabs, cache, cpu, node, gfp);
   slabs.unlock(SlabLock.list_lock, cache, node);
   return slab;
 }

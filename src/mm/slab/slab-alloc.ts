@@ -15,6 +15,7 @@ import { newSlab } from './new-slab.js';
 import { getPartial } from './node-partial.js';
 import { pfmemallocMatches } from './pfmemalloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
+import { SlabHazard } from './slab-hazards.js';
 import { SlabLock } from './slab-interfaces.js';
 import { SlabStat } from './slab-stats.js';
 import { NO_SLAB, NO_SLOT, SLAB_FROZEN } from './slab-table.js';
@@ -42,7 +43,12 @@ export function slabAlloc(
   const slot = cache.freelist[cpu]!;
   const slab = cache.cpuSlab[cpu]!;
   const { table } = slabs;
-  if (slot === NO_SLOT || slab === NO_SLAB || (node >= 0 && table.node[slab] !== node))
+  if (
+    slot === NO_SLOT ||
+    slab === NO_SLAB ||
+    !slabs.hasLocklessPath ||
+    (node >= 0 && table.node[slab] !== node)
+  )
     return slabAllocSlow(slabs, cache, cpu, gfp, node);
   cache.freelist[cpu] = table.links[table.base[slab]! + slot]!;
   slabs.nextTid(cache, cpu);
@@ -59,8 +65,9 @@ export function slabAllocSlow(
   gfp: number,
   node: number,
 ): number {
-  cache.stat(cpu, SlabStat.alloc_slowpath);
   const allowSpin = allowsSpinning(gfp);
+  if (slabs.build.slub_tiny) return fromNodeOrPages(slabs, cache, cpu, gfp, node, allowSpin);
+  cache.stat(cpu, SlabStat.alloc_slowpath);
   let wanted = node >= 0 && !slabs.hasMemory(node) ? NO_NODE : node;
   for (;;) {
     const current = cache.cpuSlab[cpu]!;
@@ -107,6 +114,7 @@ function fromCpuSlab(
   }
   const own = cache.freelist[cpu]!;
   if (own !== NO_SLOT) return load(slabs, cache, cpu, slab, own);
+  slabs.deferred?.visit?.(slab, cpu);
   const refill = grabFreelist(slabs, slab);
   if (refill !== NO_SLOT) {
     cache.stat(cpu, SlabStat.alloc_refill);
@@ -183,22 +191,35 @@ function fromNodeOrPages(
   node: number,
   allowSpin: boolean,
 ): number {
-  let triesNode = node >= 0 && !(gfp & GFP_THISNODE_BIT);
-  for (;;) {
+  let triesNode = node >= 0 && !(gfp & GFP_THISNODE_BIT) && !slabs.build.slub_tiny;
+  for (let rounds = 0; ; rounds++) {
     const flags = triesNode ? (allowSpin ? GFP_NOWAIT : gfp) | GFP_THISNODE_BIT : gfp;
     const partial = getPartial(slabs, cache, cpu, flags, node);
     if (partial !== NO_SLAB) {
-      if (cache.isDebug) return partial;
+      if (cache.takesSingly) return partial;
+      slabs.deferred?.visit?.(partial, cpu);
       return installSlab(slabs, cache, cpu, partial, grabFreelist(slabs, partial), allowSpin);
     }
     const slab = newSlab(slabs, cache, cpu, flags, node);
-    if (slab !== NO_SLAB) return fromNewSlab(slabs, cache, cpu, slab, gfp, allowSpin);
+    if (slab !== NO_SLAB) {
+      const served = fromNewSlab(slabs, cache, cpu, slab, gfp, allowSpin);
+      if (served === NO_SLAB && makesAnotherSlab(slabs, cache, rounds)) continue;
+      return served;
+    }
     if (!triesNode) {
       slabs.slot = NO_SLOT;
       return NO_SLAB;
     }
     triesNode = false;
   }
+}
+
+/** What kernels did where list_lock of a debug cache was taken, until there was no memory. model: slub 8.1 */
+function makesAnotherSlab(slabs: SlabAllocator, cache: KmemCache, rounds: number): boolean {
+  const { policy, build } = slabs;
+  if (policy['slab.debug_trylock_failure'] === 'give_up' || !cache.isDebug || build.slub_tiny) return false;
+  if (rounds === 0) slabs.hazards.note(SlabHazard.debug_loop);
+  return rounds + 1 < policy['slab.debug_loop_limit'];
 }
 
 /** model: slub 2.3 step 8 */
@@ -212,7 +233,7 @@ function fromNewSlab(
 ): number {
   const { table } = slabs;
   cache.stat(cpu, SlabStat.alloc_slab);
-  if (cache.isDebug) return allocSingleFromNewSlab(slabs, cache, cpu, gfp, slab);
+  if (cache.takesSingly) return allocSingleFromNewSlab(slabs, cache, cpu, gfp, slab);
   const freelist = table.freelist[slab]!;
   table.freelist[slab] = NO_SLOT;
   table.inuse[slab] = table.objects[slab]!;

@@ -5,19 +5,23 @@
  * `slot`, so that nothing is created per object.
  */
 import { GFP_RECLAIM } from '../gfp.js';
+import { DEFAULT_BUILD, type MachineBuild } from '../machine-build.js';
 import type { Policy } from '../policy.js';
-import { arrays, type StateIo } from '../state-io.js';
-import { type CacheSpec, type SlabMachine, slabGeometry } from './geometry.js';
+import { arrays, numbers, type StateIo } from '../state-io.js';
+import { policyOfBuild, shapeOfCache } from './build-rules.js';
+import type { CacheSpec, SlabMachine } from './geometry.js';
 import { KmemCache } from './kmem-cache.js';
+import { parseSlabDebug, type SlabDebug } from './slab-debug.js';
 import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
-import type {
-  DeferredSlabs,
-  InterruptedLocks,
-  SlabCharges,
+import { SlabHazard, SlabHazards } from './slab-hazards.js';
+import {
+  type DeferredSlabs,
+  type InterruptedLocks,
+  type SlabCharges,
   SlabLock,
-  SlabLockListener,
-  SlabObserver,
-  SlabPages,
+  type SlabLockListener,
+  type SlabObserver,
+  type SlabPages,
 } from './slab-interfaces.js';
 import { SlabTable } from './slab-table.js';
 
@@ -53,13 +57,29 @@ export class SlabAllocator {
   readonly large_pages: Float64Array;
   /** whether the hooks of a free turn a group round. model: slub 2.6a */
   readonly turnsBulkFrees: boolean;
+  readonly build: MachineBuild;
+  /** what the boot line debugs */
+  readonly debug: SlabDebug;
+  /** as far as the build leaves it */
+  readonly policy: Policy;
+  /** false where even the private freelist is changed under the local lock. model: slub 3.6 */
+  readonly hasLocklessPath: boolean;
+  readonly hazards = new SlabHazards();
+  /** what runs now may sleep: interrupts and preemption are on. Only PREEMPT_RT asks. model: slub 3.6 */
+  mayPreempt = true;
+  /** local locks that were waited for because another task had them; PREEMPT_RT */
+  rt_lock_waits = 0;
 
   constructor(
     readonly machine: SlabMachineSpec,
-    readonly policy: Policy,
+    policy: Policy,
     readonly pages: SlabPages,
   ) {
     this.nodes = machine.node_order.length;
+    this.build = machine.build ?? DEFAULT_BUILD;
+    this.debug = parseSlabDebug(this.build.slab_debug);
+    this.policy = policyOfBuild(policy, this.build);
+    this.hasLocklessPath = !this.build.preempt_rt;
     this.nr_slab_reclaimable_pages = new Float64Array(this.nodes);
     this.nr_slab_unreclaimable_pages = new Float64Array(this.nodes);
     this.large_pages = new Float64Array(this.nodes);
@@ -80,19 +100,23 @@ export class SlabAllocator {
     for (const cache of this.caches) io.part('cache', cache);
     arrays<SlabAllocator>(io, this, ['nr_slab_reclaimable_pages', 'nr_slab_unreclaimable_pages']);
     arrays<SlabAllocator>(io, this, ['large_pages']);
+    io.part('hazards', this.hazards);
+    numbers<SlabAllocator>(io, this, ['rt_lock_waits']);
   }
 
   /** A new cache of its own; whether it could share another's is for the caller to decide. */
   createCache(spec: CacheSpec): KmemCache {
-    const { machine, policy, table } = this;
+    const { machine, policy, table, build } = this;
+    const shape = shapeOfCache(spec, machine, build, this.debug, policy);
     const cache = new KmemCache(
       this.caches.length,
-      spec,
-      slabGeometry(spec, machine, policy),
+      shape.spec,
+      shape.geometry,
       machine.cpu_nodes.length,
       this.nodes,
       table,
       policy['slab.cpu_partial'],
+      build.slub_tiny,
     );
     this.caches.push(cache);
     return cache;
@@ -134,13 +158,26 @@ export class SlabAllocator {
 
   /** Takes a lock as the request may: one that may not wait gets it only if it is free. @returns whether it has it */
   lockFor(gfp: number, lock: SlabLock, cache: KmemCache, index: number): boolean {
-    if ((gfp & GFP_RECLAIM) === 0 && this.isHeldBelow(lock, cache, index)) return false;
+    if ((gfp & GFP_RECLAIM) === 0 && this.isHeldBelow(lock, cache, index)) {
+      if (this.build.smp || this.build.preempt_rt) return false;
+      // Without SMP a spinlock is nothing that could be found taken. model: slub 3.6
+      this.hazards.note(SlabHazard.up_trylock);
+    }
     this.lock(lock, cache, index);
     return true;
   }
 
   unlock(lock: SlabLock, cache: KmemCache, index: number): void {
     if (this.locks !== null) this.locks.leave(lock, cache, index);
+  }
+
+  /**
+   * PREEMPT_RT: the local lock is one that sleeps. A request that comes this far does not own it; another task may, and
+   * is waited for. model: slub 3.6
+   */
+  noteRtLock(cache: KmemCache, cpu: number, isAtomic: boolean): void {
+    if (isAtomic || !this.mayPreempt) this.hazards.note(SlabHazard.rt_sleeping_lock);
+    if (this.interrupted?.isOthers?.(SlabLock.cpu_slab, cache, cpu)) this.rt_lock_waits++;
   }
 
   /** A transaction of this CPU ended: whoever read before it must begin anew. */

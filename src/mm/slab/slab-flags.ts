@@ -14,9 +14,12 @@ export const SLAB_STORE_USER = 1 << 7;
 export const SLAB_PANIC = 1 << 8;
 export const SLAB_TYPESAFE_BY_RCU = 1 << 9;
 export const SLAB_TRACE = 1 << 10;
+/** of the debugging tools themselves */
 export const SLAB_NOLEAKTRACE = 1 << 11;
 export const SLAB_NO_MERGE = 1 << 12;
 export const SLAB_ACCOUNT = 1 << 13;
+/** the boot line does not debug it */
+export const SLAB_NO_USER_FLAGS = 1 << 14;
 export const SLAB_RECLAIM_ACCOUNT = 1 << 15;
 /** the cache really poisons: POISON, and neither a constructor nor readers that may still look */
 export const OBJECT_POISON = 1 << 16;
@@ -39,6 +42,9 @@ export const SLAB_DEBUG_FZPU = SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_PO
 
 /** Debugging that must see freelist and counters under a lock. */
 export const SLAB_NO_CMPXCHG = SLAB_CONSISTENCY_CHECKS | SLAB_STORE_USER | SLAB_TRACE;
+
+/** Debugging that takes room beside each object. */
+export const SLAB_DEBUG_METADATA = SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER;
 
 const DEBUG_FLAGS = SLAB_DEBUG_FZPU | SLAB_TRACE;
 

@@ -25,6 +25,10 @@ export function slabFree(
     slabFreeSlow(slabs, cache, cpu, slab, slot, slot, 1);
     return;
   }
+  if (!slabs.hasLocklessPath) {
+    slabFreeGroup(slabs, cache, cpu, slab, slot, slot, 1);
+    return;
+  }
   const { table } = slabs;
   table.links[table.base[slab]! + slot] = cache.freelist[cpu]!;
   cache.freelist[cpu] = slot;
@@ -46,9 +50,19 @@ export function slabFreeGroup(
     slabFreeSlow(slabs, cache, cpu, slab, head, tail, count);
     return;
   }
+  const locks = !slabs.hasLocklessPath;
+  if (locks) {
+    slabs.lock(SlabLock.cpu_slab, cache, cpu);
+    if (cache.cpuSlab[cpu] !== slab) {
+      slabs.unlock(SlabLock.cpu_slab, cache, cpu);
+      slabFreeSlow(slabs, cache, cpu, slab, head, tail, count);
+      return;
+    }
+  }
   slabs.table.linkFree(slab, tail, cache.freelist[cpu]!);
   cache.freelist[cpu] = head;
   slabs.nextTid(cache, cpu);
+  if (locks) slabs.unlock(SlabLock.cpu_slab, cache, cpu);
   cache.stat(cpu, SlabStat.free_fastpath, count);
 }
 
@@ -63,7 +77,8 @@ export function slabFreeSlow(
   count: number,
 ): void {
   cache.stat(cpu, SlabStat.free_slowpath);
-  if (cache.isDebug) {
+  slabs.deferred?.visit?.(slab, cpu);
+  if (cache.takesSingly) {
     freeToPartialList(slabs, cache, cpu, slab, head, tail, count);
     return;
   }

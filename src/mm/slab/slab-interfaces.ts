@@ -43,7 +43,10 @@ export interface SlabObserver {
 
 /** What the code that a request interrupted has locked on the CPU of the request. model: slub 3.4 */
 export interface InterruptedLocks {
+  /** on PREEMPT_RT, whose locks have owners: the task of the request has it */
   holds(lock: SlabLock, cache: KmemCache, index: number): boolean;
+  /** PREEMPT_RT: another task, which was preempted on this CPU, has it */
+  isOthers?(lock: SlabLock, cache: KmemCache, index: number): boolean;
 }
 
 /** Takes over what a request that may not wait must leave undone. model: slub 3.5 */
@@ -52,6 +55,12 @@ export interface DeferredSlabs {
   deactivateLater(cache: KmemCache, cpu: number, slab: number, freelist: number): void;
   /** a new slab that no list took: not frozen, no slot in use, in no count */
   freeLater(cpu: number, slab: number): void;
+  /**
+   * somebody looks at this slab: frees what waits in it. Only where each slab has a list of its own. model: slub 8.3
+   */
+  readonly visit?: ((slab: number, cpu: number) => void) | undefined;
+  /** runs what is pending on every CPU: a cache that ends waits for its objects. model: slub 4.3 */
+  barrier(): void;
 }
 
 /** Charges objects to whoever allocates them, and keeps with each slab what was charged for. model: slub 2.7 */

@@ -57,6 +57,7 @@ test('one that may not wait leaves the displaced slab to later, if somebody take
   rig.slabs.deferred = {
     deactivateLater: (_cache, cpu, slab, freelist) => later.push([cpu, slab, freelist]),
     freeLater: () => undefined,
+    barrier: () => undefined,
   };
   let inner: Place | undefined;
   rig.pages.before = () => {
