@@ -15,6 +15,7 @@ export interface SubjectOptions {
   readonly memory?: string;
   readonly nodes?: number;
   readonly cpus?: number;
+  readonly build?: string;
 }
 
 function samePath(a: string, b: string): boolean {
@@ -52,7 +53,7 @@ export async function checkTraces(
   return traces;
 }
 
-const MACHINE_KEYS = ['machine', 'memory', 'nodes', 'cpus'] as const;
+const MACHINE_KEYS = ['machine', 'memory', 'nodes', 'cpus', 'build'] as const;
 
 function saysMachine(keys: MachineKeys): boolean {
   return MACHINE_KEYS.some((key) => keys[key] !== undefined);
@@ -68,11 +69,12 @@ async function checkTrace(
   const given = Object.fromEntries(
     MACHINE_KEYS.flatMap((key) => (said[key] === undefined ? [] : [[key, said[key]]])),
   ) as MachineKeys;
-  const { machine, machineOrigin } = await chooseMachine(given);
+  const { machine, machineOrigin, build } = await chooseMachine(given);
   return {
     trace: entry.trace,
     name: nameOf(entry),
     machine,
+    build,
     machineOrigin: given.machine === undefined ? machineOrigin : basename(given.machine),
     machineWords: Object.entries(given).flatMap(([key, value]) => [`--${key}`, String(value)]),
   };

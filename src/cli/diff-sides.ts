@@ -82,10 +82,12 @@ async function machineSides(
   for (const key of ['machine', 'memory', 'nodes', 'cpus'] as const)
     if (options[key] !== undefined)
       throw new UsageError(`--${key}: A and B are the machines here, leave it out`);
+  const { build } = await chooseMachine({ build: options.build });
   const side = async (path: string, option: string, texts: readonly string[]) => ({
     policy: await resolvePolicy(options.policy, options.set, { option, texts }),
     machine: await readMachineFile(path),
     machineOrigin: path,
+    build,
   });
   const [labelA, labelB] = distinct(basename(a), basename(b));
   return [
@@ -96,7 +98,8 @@ async function machineSides(
 
 /** @throws InputError, UsageError */
 export async function savedSides(a: string, b: string, options: SideOptions): Promise<DiffResult> {
-  const given = [options.policy, options.machine, options.memory, options.nodes, options.cpus];
+  const { policy, machine, memory, nodes, cpus, build } = options;
+  const given = [policy, machine, memory, nodes, cpus, build];
   const sets = [...options.set, ...options.setA, ...options.setB];
   if (given.some((option) => option !== undefined) || sets.length > 0)
     throw new UsageError('saved results are compared as they are: leave policy and machine options out');

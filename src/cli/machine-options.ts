@@ -12,6 +12,7 @@ export interface MachineOptions {
   readonly memory?: string;
   readonly nodes?: number;
   readonly cpus?: number;
+  readonly build?: string;
 }
 
 export function setOption(): Option {
@@ -35,18 +36,29 @@ export function addMachineChoice(command: Command): Command {
     .option('-m, --machine <file>', 'machine file; without one the recording says, or 4 GiB is assumed')
     .option('--memory <size>', 'a machine of this size, such as 256GiB')
     .addOption(new Option('--nodes <n>', 'its NUMA nodes').argParser(wholeNumber('--nodes', 1)))
-    .addOption(new Option('--cpus <n>', 'its CPUs').argParser(wholeNumber('--cpus', 1)));
+    .addOption(new Option('--cpus <n>', 'its CPUs').argParser(wholeNumber('--cpus', 1)))
+    .option(
+      '--build <words>',
+      'how its kernel was built and booted: preempt_rt, up, slub_tiny, no_cmpxchg_double, slab_nomerge, slab_debug=FZPU',
+    );
 }
 
 /** What of the options is about the machine. */
 export type MachineWords = {
-  readonly [K in 'machine' | 'memory' | 'nodes' | 'cpus']?: MachineOptions[K] | undefined;
+  readonly [K in 'machine' | 'memory' | 'nodes' | 'cpus' | 'build']?: MachineOptions[K] | undefined;
 };
 
-export type MachineChoice = Pick<RunRequest, 'machine' | 'machineOrigin'>;
+export type MachineChoice = Pick<RunRequest, 'machine' | 'machineOrigin' | 'build'>;
 
-/** The machine that the options ask for; undefined leaves it to the recording. */
+/** The machine that the options ask for, undefined leaves it to the recording; and the build that any machine gets. */
 export async function chooseMachine(options: MachineWords): Promise<MachineChoice> {
+  const { build } = options;
+  const choice = await chooseSize(options);
+  if (build === undefined) return choice;
+  return { ...choice, build: (await import('../config/machine-build.js')).parseBuild(build) };
+}
+
+async function chooseSize(options: MachineWords): Promise<MachineChoice> {
   const { machine, memory, nodes, cpus } = options;
   const { UsageError } = await import('../config/usage-error.js');
   if (machine !== undefined) {

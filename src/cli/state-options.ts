@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseDuration } from '../config/duration.js';
 import { KNOB_TABLE } from '../config/knob-text.js';
+import { withBuild } from '../config/machine-build.js';
 import { type ResolvedPolicy, resolvePolicy } from '../config/resolve-policy.js';
 import { UsageError } from '../config/usage-error.js';
 import type { KnobName } from '../mm/policy.js';
@@ -183,12 +184,14 @@ async function checkPolicy(saved: ResolvedPolicy, { policy, set }: MachineOption
 }
 
 async function checkMachine({ machine: saved }: StateHead, options: MachineOptions): Promise<void> {
-  const { machine, machineOrigin } = await chooseMachine(options);
-  if (machine === undefined) return;
-  for (const name of ['cpu_nodes', 'node_distances', 'zones', 'cpu_cache_bytes', 'thp', 'max_pfn'] as const) {
+  const { machine: size, machineOrigin, build } = await chooseMachine(options);
+  if (size === undefined && build === undefined) return;
+  const machine = withBuild(size ?? saved.spec, build);
+  const said = [machineOrigin ?? [], build === undefined ? [] : `--build ${build.text}`].flat().join(' ');
+  for (const name of ['cpu_nodes', 'node_distances', 'zones', 'cpu_cache_bytes', 'thp', 'max_pfn', 'build'] as const) {
     if (isEqual(machine[name], saved.spec[name])) continue;
     throw new UsageError(
-      `${machineOrigin}: ${name} differ from those of the saved run (${saved.origin}); leave the option out, the state says it`,
+      `${said}: ${name} differ from those of the saved run (${saved.origin}); leave the option out, the state says it`,
     );
   }
 }

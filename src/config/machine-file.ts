@@ -1,10 +1,12 @@
 /**
  * Machine files, YAML or JSON: a size (`memory`, `nodes`, `cpus`), or every zone in full.
  */
+import { buildProblem, DEFAULT_BUILD } from '../mm/machine-build.js';
 import type { MachineSpec, ZoneSpec } from '../mm/machine-spec.js';
 import { ZONE_NAMES, type ZoneIndex } from '../mm/types.js';
 import { type ConfigDocument, isFile, isPlainObject, quoteValue, readConfig } from './config-file.js';
 import { DEFAULT_CPU_CACHE_BYTES, machineFromSize } from './machine-by-size.js';
+import type { BuildKeys } from './machine-schema.js';
 import { didYouMean } from './nearest-name.js';
 import { parseSize, parseSizePages } from './size.js';
 import { UsageError } from './usage-error.js';
@@ -82,9 +84,22 @@ function zonesMachine(
   };
 }
 
+function builtAs(document: ConfigDocument, keys: BuildKeys | undefined, spec: MachineSpec): MachineSpec {
+  if (keys === undefined) return spec;
+  const given = Object.entries(keys).filter(([, value]) => value !== undefined);
+  const build = { ...DEFAULT_BUILD, ...Object.fromEntries(given) };
+  const problem = buildProblem(build, spec.cpu_nodes.length);
+  if (problem !== undefined)
+    throw document.error(
+      ['build', problem.key],
+      `build.${problem.key} ${quoteValue(build[problem.key])}: ${problem.text}`,
+    );
+  return { ...spec, build };
+}
+
 /** Checks a parsed machine file and builds the machine. Throws a one-line InputError for the first fault. */
 export async function checkMachineFile(document: ConfigDocument): Promise<MachineSpec> {
-  const { MACHINE_FILE_KEYS, machineSizeSchema, machineZonesSchema } = await import('./machine-schema.js');
+  const { BUILD_KEYS, MACHINE_FILE_KEYS, machineSizeSchema, machineZonesSchema } = await import('./machine-schema.js');
   const { value } = document;
   if (!isPlainObject(value) || !('memory' in value || 'zones' in value)) {
     throw document.error(
@@ -99,7 +114,9 @@ export async function checkMachineFile(document: ConfigDocument): Promise<Machin
     if (issue!.code === 'unrecognized_keys') {
       const key = issue!.keys[0]!;
       const keys = [...(issue!.path as string[]), key];
-      const known = issue!.path.length === 0 ? MACHINE_FILE_KEYS.filter((name) => name !== key) : [];
+      const isBuild = issue!.path.length === 1 && issue!.path[0] === 'build';
+      const top = issue!.path.length === 0 ? MACHINE_FILE_KEYS.filter((name) => name !== key) : [];
+      const known = isBuild ? BUILD_KEYS : top;
       const remedy =
         issue!.path.length === 0 && MACHINE_FILE_KEYS.includes(key)
           ? ': a machine is given by memory or by zones, not both'
@@ -112,7 +129,8 @@ export async function checkMachineFile(document: ConfigDocument): Promise<Machin
     throw document.error(keys, `${keys.join('.')} ${shown}`);
   }
 
-  if (!('memory' in checked.data)) return zonesMachine(document, checked.data);
+  if (!('memory' in checked.data))
+    return builtAs(document, checked.data.build, zonesMachine(document, checked.data));
   const { memory, nodes, cpus, cpu_cache, thp } = checked.data;
   const cacheBytes = cpu_cache === undefined ? undefined : parseSize(cpu_cache);
   if (cpu_cache !== undefined && cacheBytes === undefined) {
@@ -120,7 +138,8 @@ export async function checkMachineFile(document: ConfigDocument): Promise<Machin
   }
   try {
     const memory_pages = parseSizePages(memory, 'memory');
-    return machineFromSize({ memory_pages, nodes, cpus, cpu_cache_bytes: cacheBytes, thp });
+    const spec = machineFromSize({ memory_pages, nodes, cpus, cpu_cache_bytes: cacheBytes, thp });
+    return builtAs(document, checked.data.build, spec);
   } catch (error) {
     // The same rules as for the command line, but here they are broken in a file.
     if (error instanceof UsageError) throw document.error(['memory'], `${error.message}`);

@@ -6,6 +6,22 @@ import { ZONE_NAMES } from '../mm/types.js';
 
 const pages = z.int().min(0).max(0xffff_ffff);
 
+/** How the kernel was built and booted, where it is not an ordinary one. model: slub 3.6 */
+const buildSchema = z.strictObject({
+  preempt_rt: z.boolean().optional().describe('CONFIG_PREEMPT_RT'),
+  smp: z.boolean().optional().describe('CONFIG_SMP; false: a kernel for one processor'),
+  slub_tiny: z.boolean().optional().describe('CONFIG_SLUB_TINY'),
+  cmpxchg_double: z.boolean().optional().describe('the processor exchanges two words at once'),
+  slab_debug: z
+    .string('expected options and names as on the boot line, such as FZ,kmalloc-64')
+    .max(4096)
+    .optional()
+    .describe('slab_debug= of the boot line: FZPU, or FZ,kmalloc-64,dentry*'),
+  slab_merge: z.boolean().optional().describe('false: slab_nomerge of the boot line'),
+});
+
+export type BuildKeys = z.infer<typeof buildSchema>;
+
 /** `memory: 256GiB`, `nodes: 2`, `cpus: 64`: laid out as `--memory` would be. */
 export const machineSizeSchema = z.strictObject({
   memory: z.string('expected a size with its unit, such as 4GiB').describe('all RAM, with its unit: 256GiB'),
@@ -16,6 +32,7 @@ export const machineSizeSchema = z.strictObject({
     .optional()
     .describe('data cache of one CPU, its slice of shared levels included: 2MiB'),
   thp: z.boolean().optional().describe('transparent huge pages are compiled in and enabled'),
+  build: buildSchema.optional(),
 });
 
 export const zoneFileSchema = z.strictObject({
@@ -39,9 +56,12 @@ export const machineZonesSchema = z.strictObject({
   zones: z.array(zoneFileSchema).min(1).max(4096),
   cpu_cache_bytes: z.int().min(0).optional(),
   thp: z.boolean().optional(),
+  build: buildSchema.optional(),
 });
 
 export const MACHINE_FILE_KEYS: readonly string[] = [
   ...Object.keys(machineSizeSchema.shape),
   ...Object.keys(machineZonesSchema.shape),
 ];
+
+export const BUILD_KEYS: readonly string[] = Object.keys(buildSchema.shape);

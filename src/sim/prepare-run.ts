@@ -2,6 +2,7 @@
  * What a replay starts from: the machine in its start state, made from the options of a command and from the recording, if
  * the input is one.
  */
+import { type BuildChoice, withBuild } from '../config/machine-build.js';
 import { machineFromSize } from '../config/machine-by-size.js';
 import type { ResolvedPolicy } from '../config/resolve-policy.js';
 import { UsageError } from '../config/usage-error.js';
@@ -36,6 +37,8 @@ export interface StartRequest {
   readonly machine: MachineSpec | undefined;
   /** how `machine` was chosen, for the result document */
   readonly machineOrigin?: string;
+  /** changes the kernel's build of whatever machine it is */
+  readonly build?: BuildChoice | undefined;
   readonly mode: 'free' | 'pinned';
   readonly open: OpenOptions;
   /** what the recording holds, if somebody has read it */
@@ -64,11 +67,14 @@ export async function prepareStart(request: StartRequest): Promise<Start> {
   const maxPages = request.max_machine_pages ?? DEFAULT_MAX_MACHINE_PAGES;
   if (recording !== undefined && request.machine === undefined) {
     const material = request.material ?? (await readMaterial(recording, request));
-    const { mm, kind, notes } = startAllocator(material, request.policy.policy);
+    const { mm, kind, notes } = startAllocator(
+      { ...material, spec: withBuild(material.spec, request.build) },
+      request.policy.policy,
+    );
     const missing = recording.missing.map((name) => `the recording has no ${name}`);
     return {
       mm,
-      origin: `${recording.name}/before`,
+      origin: withBuildText(`${recording.name}/before`, request.build),
       kernel: recording.kernel.release === '' ? null : recording.kernel.release,
       state: { kind, notes: [...notes, ...missing] },
       material,
@@ -88,17 +94,24 @@ export async function prepareStart(request: StartRequest): Promise<Start> {
       : (await import('./generated-input.js')).generatedMachine(generated));
   const tooLarge = machineSizeProblem(spec, maxPages);
   if (tooLarge !== undefined) throw machineError(request.machineOrigin, tooLarge);
-  const mm = new PageAllocator(spec, request.policy.policy);
+  const mm = new PageAllocator(withBuild(spec, request.build), request.policy.policy);
   setUpZones(mm);
   bootFresh(mm);
   return {
     mm,
-    origin:
+    origin: withBuildText(
       request.machineOrigin ?? (generated === undefined ? 'default: 4 GiB, 1 node' : 'as the workload says'),
+      request.build,
+    ),
     kernel: recording?.kernel.release || null,
     state: { kind: 'fresh', notes: ['all managed memory free, as after boot'] },
     material: undefined,
   };
+}
+
+/** What is known of the machine, and the build that it was given. */
+function withBuildText(origin: string, build: BuildChoice | undefined): string {
+  return build === undefined ? origin : `${origin} --build ${build.text}`;
 }
 
 function readMaterial(recording: Recording, request: StartRequest): Promise<RecordingMaterial> {

@@ -98,7 +98,7 @@ function explainCommands(
   options: BisectOptions,
 ): string[] {
   if (trace === '-') return [];
-  const { machine, memory, nodes, cpus, kernel, maxMachine, seed, skipInvalid } = options;
+  const { machine, memory, nodes, cpus, build, kernel, maxMachine, seed, skipInvalid } = options;
   const given = (name: string, value: string | number | undefined) =>
     value === undefined ? [] : [name, String(value)];
   return policies.map((policy, side) =>
@@ -109,6 +109,7 @@ function explainCommands(
       ...given('--memory', memory),
       ...given('--nodes', nodes),
       ...given('--cpus', cpus),
+      ...given('--build', build),
       ...given('--kernel', kernel),
       ...given('--max-machine', maxMachine),
       ...given('--seed', seed === DEFAULT_SEED ? undefined : seed),

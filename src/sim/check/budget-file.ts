@@ -26,6 +26,7 @@ export interface MachineKeys {
   readonly memory?: string | undefined;
   readonly nodes?: number | undefined;
   readonly cpus?: number | undefined;
+  readonly build?: string | undefined;
 }
 
 export interface BudgetTrace extends MachineKeys {
@@ -61,11 +62,12 @@ export async function readBudgetFile(path: string): Promise<BudgetFile> {
   const value = await checked(document);
   const resolved = (name: string) =>
     isAbsolute(name) || isGenerated(name) ? name : join(dirname(path), name);
-  const machineOf = ({ machine, memory, nodes, cpus }: MachineKeys): MachineKeys => ({
+  const machineOf = ({ machine, memory, nodes, cpus, build }: MachineKeys): MachineKeys => ({
     machine: machine === undefined ? undefined : resolved(machine),
     memory,
     nodes,
     cpus,
+    build,
   });
   return {
     path,
@@ -107,7 +109,7 @@ function expectationAt(keys: readonly (string | number)[]): string {
     case 'budgets':
       return 'expected texts such as "spb_tainted <= 20", or budget with trace, policy, seed and why';
     case 'traces':
-      return 'expected paths, or trace with name, memory, nodes, cpus or machine';
+      return 'expected paths, or trace with name, memory, nodes, cpus, build or machine';
     case 'policies':
       return 'expected names of presets or policy files';
     case 'set':

@@ -7,6 +7,7 @@ const machine = {
   memory: text.optional(),
   nodes: z.int().min(1).optional(),
   cpus: z.int().min(1).optional(),
+  build: text.optional(),
 };
 
 export const traceEntrySchema = z.union([

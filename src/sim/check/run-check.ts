@@ -2,6 +2,7 @@
  * `spbsim check`: replays every trace under every policy and holds what comes out against budgets.
  */
 import { availableParallelism } from 'node:os';
+import type { BuildChoice } from '../../config/machine-build.js';
 import type { ResolvedPolicy } from '../../config/resolve-policy.js';
 import { toolVersion } from '../../config/tool-version.js';
 import { UsageError } from '../../config/usage-error.js';
@@ -22,6 +23,7 @@ export interface CheckTrace {
   readonly name: string;
   readonly machine: MachineSpec | undefined;
   readonly machineOrigin: string | undefined;
+  readonly build?: BuildChoice | undefined;
   /** options that a user would repeat it with */
   readonly machineWords: readonly string[];
 }
@@ -165,6 +167,7 @@ function sideRequest(request: CheckRequest, { trace, policy, seed }: Job): SideR
     inputs: [trace.trace],
     policy: policy.policy,
     machine: trace.machine,
+    build: trace.build,
     ...(trace.machineOrigin === undefined ? {} : { machineOrigin: trace.machineOrigin }),
     mode: 'free',
     open,

@@ -2,6 +2,7 @@
  * `spbsim diff`: two sides on the same traces, each pair of runs at the same time, and what is different between them.
  */
 import { formatKnobValue } from '../../config/knob-text.js';
+import type { BuildChoice } from '../../config/machine-build.js';
 import type { ResolvedPolicy } from '../../config/resolve-policy.js';
 import { toolVersion } from '../../config/tool-version.js';
 import type { MachineSpec } from '../../mm/machine-spec.js';
@@ -24,6 +25,7 @@ export interface ReplayedSide {
   readonly policy: ResolvedPolicy;
   readonly machine: MachineSpec | undefined;
   readonly machineOrigin?: string | undefined;
+  readonly build?: BuildChoice | undefined;
 }
 
 export interface DiffRequest {
@@ -105,12 +107,13 @@ function seedsOf({ seeds }: DiffRequest, trace: string, notes: Set<string>): rea
 }
 
 function sideRequest(request: DiffRequest, side: 0 | 1, trace: string, seed: number): SideRequest {
-  const { policy, machine, machineOrigin } = request.sides[side];
+  const { policy, machine, machineOrigin, build } = request.sides[side];
   const { open, from_ns, to_ns, check, max_machine_pages } = request;
   return {
     inputs: [trace],
     policy,
     machine,
+    build,
     ...(machineOrigin === undefined ? {} : { machineOrigin }),
     mode: 'free',
     open,

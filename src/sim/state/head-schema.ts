@@ -28,6 +28,15 @@ const zoneSchema = z.strictObject({
   managed_pages: pages,
 });
 
+const buildSchema = z.strictObject({
+  preempt_rt: z.boolean(),
+  smp: z.boolean(),
+  slub_tiny: z.boolean(),
+  cmpxchg_double: z.boolean(),
+  slab_debug: text,
+  slab_merge: z.boolean(),
+});
+
 const specSchema = z
   .strictObject({
     cpu_nodes: z.array(node).min(1).max(8192),
@@ -39,6 +48,7 @@ const specSchema = z
     cpu_cache_bytes: count,
     thp: z.boolean(),
     max_pfn: pages.optional(),
+    build: buildSchema.optional(),
   })
   .refine(({ cpu_nodes, node_distances, zones }) => {
     const nodes = node_distances.length;

@@ -1,53 +1,12 @@
 /** kmalloc_nolock() and kfree_nolock(): the scenarios of the model's description, by number. model: slub 3, 4, 9 */
 import { describe, expect, test } from 'vitest';
 import { Context } from '../../../src/mm/context.js';
-import { GFP_KERNEL } from '../../../src/mm/gfp.js';
-import { DeferredWork } from '../../../src/mm/slab/deferred.js';
 import { flushCpuSlab } from '../../../src/mm/slab/flush-shrink.js';
-import { kfreeNolock } from '../../../src/mm/slab/kfree-nolock.js';
-import { KmallocCaches } from '../../../src/mm/slab/kmalloc.js';
 import { kmallocNolock, ZERO_SIZE } from '../../../src/mm/slab/kmalloc-nolock.js';
-import type { KmemCache } from '../../../src/mm/slab/kmem-cache.js';
 import { SLAB_DEBUG_FZPU } from '../../../src/mm/slab/slab-flags.js';
-import { SlabLock } from '../../../src/mm/slab/slab-interfaces.js';
-import { NO_SLAB } from '../../../src/mm/slab/slab-table.js';
 import { validateSlabs } from '../../../src/mm/slab/validate-slab.js';
-import { moved, type Place, Rig, type RigOptions } from './support.js';
-
-/** A machine with kmalloc caches, deferred work, and code below that holds locks. */
-class NolockRig extends Rig {
-  readonly kmalloc: KmallocCaches;
-  readonly deferred = new DeferredWork(this.slabs);
-  readonly held = new Set<string>();
-
-  constructor(options?: RigOptions, debug?: ReadonlyMap<string, number>) {
-    super(options);
-    this.kmalloc = new KmallocCaches(this.slabs, { min_bytes: 8, hasMemcg: false }, debug);
-    this.slabs.deferred = this.deferred;
-    this.slabs.interrupted = {
-      holds: (lock, cache) => this.held.has(`${lock === SlabLock.cpu_slab ? 'LL' : 'list'} ${cache.name}`),
-    };
-  }
-
-  named(bytes: number): KmemCache {
-    return this.kmalloc.cacheFor(bytes, GFP_KERNEL)!;
-  }
-
-  /** Name of the cache that served, or the answer that is none. */
-  nolock(bytes: number, isNmi = true, node = -1): string | null | typeof ZERO_SIZE {
-    const slab = kmallocNolock(this.kmalloc, 0, bytes, 0, node, isNmi ? Context.nmi : Context.task);
-    if (slab === NO_SLAB) return null;
-    return slab === ZERO_SIZE ? ZERO_SIZE : this.slabs.caches[this.slabs.table.cache[slab]!]!.name;
-  }
-
-  kfree({ slab, slot }: Place, isNmi = false): boolean {
-    return kfreeNolock(this.deferred, 0, slab, slot, isNmi ? Context.nmi : Context.task);
-  }
-
-  validate(): void {
-    validateSlabs(this.slabs, { deferred: this.deferred.waitingSlabs() });
-  }
-}
+import { NolockRig } from './nolock-rig.js';
+import { moved, type Place } from './support.js';
 
 test('no bytes get the pointer for none, and more than the largest cache holds get none', () => {
   const rig = new NolockRig();

@@ -1,6 +1,7 @@
 /** A slab allocator on pages out of nowhere, for tests: PFNs count up, orders can be made to fail. */
 
 import { GFP_KERNEL, GFP_THISNODE_BIT } from '../../../src/mm/gfp.js';
+import { DEFAULT_BUILD, type MachineBuild } from '../../../src/mm/machine-build.js';
 import { defaultPolicy, type Policy } from '../../../src/mm/policy.js';
 import type { CacheSpec } from '../../../src/mm/slab/geometry.js';
 import type { KmemCache } from '../../../src/mm/slab/kmem-cache.js';
@@ -60,6 +61,7 @@ export interface RigOptions {
   readonly cpus?: number;
   readonly nodes?: number;
   readonly policy?: Partial<Policy>;
+  readonly build?: Partial<MachineBuild>;
 }
 
 /** The set-up that the scenarios name: sixteen CPUs, one node. */
@@ -67,7 +69,7 @@ export class Rig {
   readonly pages: FakePages;
   readonly slabs: SlabAllocator;
 
-  constructor({ cpus = 16, nodes = 1, policy = {} }: RigOptions = {}) {
+  constructor({ cpus = 16, nodes = 1, policy = {}, build }: RigOptions = {}) {
     const cpu_nodes = Array.from({ length: cpus }, (_, cpu) => Math.floor((cpu * nodes) / cpus));
     this.pages = new FakePages(cpu_nodes);
     const all = Array.from({ length: nodes }, (_, node) => node);
@@ -79,6 +81,7 @@ export class Rig {
         cpu_nodes,
         node_order: all.map((node) => [node, ...all.filter((other) => other !== node)]),
         tid_step: cpus,
+        ...(build === undefined ? {} : { build: { ...DEFAULT_BUILD, ...build } }),
       },
       { ...defaultPolicy(), ...policy },
       this.pages,
