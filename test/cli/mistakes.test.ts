@@ -178,6 +178,18 @@ describe('one line on stderr, nothing on stdout', () => {
     ],
     ['run ok.csv --machine machine.yaml', 3, 'machine.yaml  is not a machine: expected memory'],
     ['run ok.csv --machine missing.yaml', 2, 'no such machine file: missing.yaml'],
+    [
+      'run ok.csv --build preemt_rt',
+      2,
+      '--build preemt_rt: unknown word "preemt_rt"; did you mean preempt_rt?',
+    ],
+    ['run ok.csv --build up', 2, '--build up: a kernel for one processor has one CPU, this machine has 4'],
+    ['run rec --build slab_debug=FQ,dentry', 2, '--build slab_debug=FQ,dentry: unknown option "q"'],
+    [
+      'diff mainline-6.18 mainline-7.2 ok.csv --build slub_tiny,slab_debug',
+      2,
+      '--build slub_tiny,slab_debug: a SLUB_TINY kernel',
+    ],
     ['run ok.csv --memory 4', 2, '--memory 4: expected a size with its unit'],
     // options
     ['run ok.csv --jsn', 2, "unknown option '--jsn'; did you mean --json?"],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/config-file.js';
 import { machineFromSize } from '../../src/config/machine-by-size.js';
 import { checkMachineFile, readMachineFile } from '../../src/config/machine-file.js';
+import { DEFAULT_BUILD } from '../../src/mm/machine-build.js';
 
 async function machine(text: string) {
   return checkMachineFile(await parseConfig(text, 'machine.yaml'));
@@ -39,7 +40,38 @@ describe('machine files', () => {
     expect(spec.cpu_nodes).toEqual([0, 0, 1, 1]);
   });
 
+  test('the build of its kernel, where it is not an ordinary one', async () => {
+    const spec = await machine('memory: 4GiB\ncpus: 1\nbuild: {smp: false, slab_debug: "FZ,kmalloc-64"}\n');
+    expect(spec.build).toEqual({ ...DEFAULT_BUILD, smp: false, slab_debug: 'FZ,kmalloc-64' });
+    expect((await machine(`${ZONES}build:\n  preempt_rt: true\n`)).build).toEqual({
+      ...DEFAULT_BUILD,
+      preempt_rt: true,
+    });
+    expect(await machine('memory: 4GiB\n')).not.toHaveProperty('build');
+  });
+
   test.each([
+    [
+      'build key',
+      'memory: 4GiB\nbuild:\n  premt_rt: true\n',
+      /machine.yaml:3:3 {2}unknown key "premt_rt"; did you mean preempt_rt\?/,
+    ],
+    ['build value', 'memory: 4GiB\nbuild:\n  smp: 1\n', /machine.yaml:3:3 {2}build.smp 1/],
+    [
+      'one processor',
+      'memory: 4GiB\ncpus: 2\nbuild:\n  smp: false\n',
+      /machine.yaml:4:3 {2}build.smp false: a kernel for one processor has one CPU, this machine has 2/,
+    ],
+    [
+      'slab_debug',
+      'memory: 4GiB\nbuild:\n  slab_debug: FQ\n',
+      /machine.yaml:3:3 {2}build.slab_debug "FQ": unknown option "q"/,
+    ],
+    [
+      'tiny debug',
+      'memory: 4GiB\nbuild:\n  slub_tiny: true\n  slab_debug: F\n',
+      /machine.yaml:4:3 {2}build.slab_debug "F": a SLUB_TINY kernel/,
+    ],
     ['size', 'memory: 4GB\n', /machine.yaml:1:1 {2}memory 4GB: expected a size with its unit/],
     ['tiny', 'memory: 1MiB\n', /machine.yaml:1:1 {2}too little memory/],
     ['key', 'memory: 4GiB\ncpu: 3\n', /machine.yaml:2:1 {2}unknown key "cpu"; did you mean cpus\?/],

@@ -3,6 +3,7 @@
  * state of superpageblocks stays what a recount finds, and that both selectors choose alike.
  */
 
+import { Context } from '../../../src/mm/context.js';
 import {
   GFP_ATOMIC,
   GFP_HIGHUSER_MOVABLE,
@@ -18,7 +19,7 @@ import { bootFresh } from '../../../src/mm/page-alloc/boot.js';
 import { allocContigPages, freeContigRange } from '../../../src/mm/page-alloc/contig-alloc.js';
 import { drainAllPages } from '../../../src/mm/page-alloc/drain-all.js';
 import { freePages } from '../../../src/mm/page-alloc/free-owned.js';
-import { allocPagesNolock } from '../../../src/mm/page-alloc/nolock.js';
+import { allocPagesNolock, freePagesNolock } from '../../../src/mm/page-alloc/nolock.js';
 import { type Background, PageAllocator } from '../../../src/mm/page-alloc/page-allocator.js';
 import { setUpZones } from '../../../src/mm/page-alloc/zone-setup.js';
 import type { Policy } from '../../../src/mm/policy.js';
@@ -224,7 +225,16 @@ export class RandomRun {
     const { pfn, order } = this.#live[index]!;
     this.#at.delete(pfn);
     this.#drop(index);
-    freePages(this.mm, cpu, pfn, order);
+    if (this.#dice.roll(25) > 0) freePages(this.mm, cpu, pfn, order);
+    else this.#freeNolock(cpu, pfn, order);
+  }
+
+  /** From an NMI that may have struck below the locks that it would need. */
+  #freeNolock(cpu: number, pfn: number, order: number): void {
+    const [pcp, zone] = [this.#dice.roll(2) === 0, this.#dice.roll(2) === 0];
+    this.mm.interrupted = { holdsPcp: () => pcp, holdsZone: () => zone };
+    freePagesNolock(this.mm, cpu, pfn, order, Context.nmi);
+    this.mm.interrupted = null;
   }
 
   #allocContig(cpu: number): void {
