@@ -188,7 +188,15 @@ async function checkMachine({ machine: saved }: StateHead, options: MachineOptio
   if (size === undefined && build === undefined) return;
   const machine = withBuild(size ?? saved.spec, build);
   const said = [machineOrigin ?? [], build === undefined ? [] : `--build ${build.text}`].flat().join(' ');
-  for (const name of ['cpu_nodes', 'node_distances', 'zones', 'cpu_cache_bytes', 'thp', 'max_pfn', 'build'] as const) {
+  for (const name of [
+    'cpu_nodes',
+    'node_distances',
+    'zones',
+    'cpu_cache_bytes',
+    'thp',
+    'max_pfn',
+    'build',
+  ] as const) {
     if (isEqual(machine[name], saved.spec[name])) continue;
     throw new UsageError(
       `${said}: ${name} differ from those of the saved run (${saved.origin}); leave the option out, the state says it`,

@@ -99,7 +99,9 @@ function builtAs(document: ConfigDocument, keys: BuildKeys | undefined, spec: Ma
 
 /** Checks a parsed machine file and builds the machine. Throws a one-line InputError for the first fault. */
 export async function checkMachineFile(document: ConfigDocument): Promise<MachineSpec> {
-  const { BUILD_KEYS, MACHINE_FILE_KEYS, machineSizeSchema, machineZonesSchema } = await import('./machine-schema.js');
+  const { BUILD_KEYS, MACHINE_FILE_KEYS, machineSizeSchema, machineZonesSchema } = await import(
+    './machine-schema.js'
+  );
   const { value } = document;
   if (!isPlainObject(value) || !('memory' in value || 'zones' in value)) {
     throw document.error(

@@ -7,7 +7,7 @@ import type { StateIo } from '../state-io.js';
 import { PAGE_BYTES } from '../types.js';
 import { deactivateSlab } from './deactivate.js';
 import { DeferredStack } from './deferred-stack.js';
-import { discardSlab, freeSlab } from './discard-slab.js';
+import { freeSlab } from './discard-slab.js';
 import type { KmemCache } from './kmem-cache.js';
 import { ObjectsBySlab } from './objects-by-slab.js';
 import type { SlabAllocator } from './slab-allocator.js';
@@ -136,7 +136,6 @@ export class DeferredWork implements DeferredSlabs {
     this.waiting_slabs--;
     this.waiting_bytes -= this.#pageBytes(slab);
     if (!allocator.table.hasFlag(slab, SLAB_FROZEN)) freeSlab(allocator, cache, cpu, slab);
-    else if (allocator.build.slub_tiny) discardSlab(allocator, cache, cpu, slab);
     else deactivateSlab(allocator, cache, cpu, slab, freelist);
   }
 

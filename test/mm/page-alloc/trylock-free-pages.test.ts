@@ -4,6 +4,7 @@ import { Context } from '../../../src/mm/context.js';
 import { GFP_ATOMIC, GFP_NOLOCK } from '../../../src/mm/gfp.js';
 import { InvariantError } from '../../../src/mm/invariant.js';
 import { DEFAULT_BUILD, type MachineBuild } from '../../../src/mm/machine-build.js';
+import { serializeMachine } from '../../../src/mm/machine-state.js';
 import { allocPages } from '../../../src/mm/page-alloc/alloc-pages.js';
 import { bootFresh } from '../../../src/mm/page-alloc/boot.js';
 import { drainAllPages } from '../../../src/mm/page-alloc/drain-all.js';
@@ -74,11 +75,13 @@ describe.each(['mainline-6.18', 'mainline-7.2'] as const)('%s', (policy: PolicyN
     const pages = Array.from({ length: 40 }, () => allocPages(mm, 0, GFP_ATOMIC, 0, -1, false));
     drainAllPages(mm);
     const pcp = zone.pcps[0]!;
-    Object.assign(pcp, { high: 8, high_min: 8, high_max: 8, batch: 4 });
+    Object.assign(pcp, { high: 8, high_min: 8, high_max: 8, batch: 4, free_count: 0 });
     for (let i = 0; i < 7; i++) freePages(mm, 0, pages[i]!, 0);
     freePagesNolock(mm, 0, pages[7]!, 0);
     freePagesNolock(mm, 0, pages[8]!, 0);
     expect(pcp.count).toBe(9);
+    // The streak counts them all: a drain depends on it.
+    expect(pcp.free_count).toBe(9);
     freePages(mm, 0, pages[9]!, 0);
     expect(pcp.count).toBeLessThanOrEqual(8);
     validate(mm, { movable_known: true });
@@ -206,6 +209,19 @@ describe('the stack', () => {
     expect(Snapshot.of(copy)).toEqual(Snapshot.of(stack));
     expect([copy.length, copy.pfnAt(79), copy.orderAt(79)]).toEqual([80, BASE + 79 * 8, 3]);
     expect([copy.stranded_pages, copy.total_pages, copy.peak_stranded_pages]).toEqual([300, 375, 375]);
+  });
+
+  test('is part of the state of a machine', () => {
+    const [a, b] = [0, 0].map(() => blockMachine('mainline-6.18', 16));
+    const pfn = allocPages(a!.mm, 0, GFP_ATOMIC, 3, -1, false);
+    hold(a!.mm, true, true);
+    freePagesNolock(a!.mm, 0, pfn, 3, nmi);
+    Snapshot.of({ serialize: (io) => serializeMachine(a!.mm, io) }).restore({
+      serialize: (io) => serializeMachine(b!.mm, io),
+    });
+    const stack = b!.zone.trylock_free_pages;
+    expect([stack.length, stack.pfnAt(0), stack.orderAt(0), stack.stranded_pages]).toEqual([1, pfn, 3, 8]);
+    validate(b!.mm);
   });
 
   test('its pages are given back newest first, before the page of the free', () => {

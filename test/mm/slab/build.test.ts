@@ -12,7 +12,7 @@ import { SLAB_RECLAIM_ACCOUNT } from '../../../src/mm/slab/slab-flags.js';
 import { NO_SLAB } from '../../../src/mm/slab/slab-table.js';
 import { validateSlabs } from '../../../src/mm/slab/validate-slab.js';
 import { NolockRig } from './nolock-rig.js';
-import { moved, type Place, Rig } from './support.js';
+import { isForThisNode, moved, type Place, Rig } from './support.js';
 
 const { task, softirq, hardirq, nmi } = Context;
 
@@ -258,6 +258,17 @@ describe('SLUB_TINY', () => {
     expect([cache.nr_slabs[0], rig.slabs.table.count]).toEqual([0, 0]);
     expect(cache.total(1)).toBe(0);
     validateSlabs(rig.slabs);
+  });
+
+  test('a wish for a node is not tried on that node alone first', () => {
+    const rig = new Rig({ cpus: 2, nodes: 2, build });
+    rig.pages.fails = () => true;
+    expect(rig.alloc(rig.cache(64), 0, GFP_KERNEL, 1)).toBeUndefined();
+    expect(rig.pages.requests.filter(isForThisNode)).toEqual([]);
+    const usual = new Rig({ cpus: 2, nodes: 2 });
+    usual.pages.fails = () => true;
+    usual.alloc(usual.cache(64), 0, GFP_KERNEL, 1);
+    expect(usual.pages.requests.filter(isForThisNode)).not.toEqual([]);
   });
 
   test('bulk calls', () => {

@@ -157,5 +157,7 @@ test.each(['per_cpu', 'per_slab'] as const)('all of it is saved and comes back: 
   expect(b.rig.deferred.objects[0]!.newestFirst()).toEqual(a.rig.deferred.objects[0]!.newestFirst());
   expect(Snapshot.of(b.rig.deferred)).toEqual(Snapshot.of(a.rig.deferred));
   expect(Snapshot.of(b.work)).toEqual(Snapshot.of(a.work));
+  const { slab } = places[0]![0]!;
+  expect(b.rig.deferred.bySlab?.slots(slab)).toEqual(a.rig.deferred.bySlab?.slots(slab));
   expect(b.rig.deferred.waiting_objects).toBe(where === 'per_cpu' ? 40 : 41);
 });

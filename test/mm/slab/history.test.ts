@@ -235,6 +235,22 @@ describe('objects left with their slab', () => {
     expect(rig.deferred.waiting_objects).toBe(0);
     rig.validate();
   });
+
+  test('what waits with a slab from the list is there before its freelist is taken', () => {
+    const rig = new NolockRig({ policy });
+    const cache = rig.named(64);
+    const places = rig.take(cache, 64);
+    flushCpuSlab(rig.slabs, cache, 0);
+    rig.free(cache, places[0]!);
+    flushCpuSlab(rig.slabs, cache, 0);
+    rig.kfree(places[5]!);
+    expect(moved(cache, () => rig.take(cache, 2))).toEqual({
+      alloc_slowpath: 1,
+      alloc_from_partial: 1,
+      alloc_fastpath: 1,
+      free_slowpath: 1,
+    });
+  });
 });
 
 describe('the next larger cache', () => {
