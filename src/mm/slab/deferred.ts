@@ -158,6 +158,16 @@ export class DeferredWork implements DeferredSlabs {
     return new Map(waiting.map(({ slab, slot }) => [slab, slot]));
   }
 
+  /** Adds the objects that wait to the counts of their caches, by number. */
+  countWaitingObjects(byCache: Float64Array): void {
+    const { cache } = this.allocator.table;
+    for (const stack of [...this.objects, ...this.#takenObjects])
+      for (let at = 0; at < stack.length; at++) byCache[cache[stack.slabAt(at)]!]!++;
+    this.bySlab?.forEach((slab, count) => {
+      byCache[cache[slab]!]! += count;
+    });
+  }
+
   serialize(io: StateIo): void {
     for (const stack of [...this.objects, ...this.#takenObjects]) io.part('objects', stack);
     for (const stack of [...this.slabs, ...this.#takenSlabs]) io.part('slabs', stack);

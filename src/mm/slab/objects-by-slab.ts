@@ -42,6 +42,11 @@ export class ObjectsBySlab {
     return group;
   }
 
+  /** Slabs in which something waits. */
+  forEach(note: (slab: number, count: number) => void): void {
+    for (const [slab, count] of this.#count.entries()) if (count > 0) note(slab, count);
+  }
+
   /** Slots that wait in a slab, newest first. */
   slots(slab: number): number[] {
     return this.table.slotsFrom(slab, this.#head[slab] ?? NO_SLOT);

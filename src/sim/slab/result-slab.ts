@@ -24,13 +24,11 @@ export interface ResultSlabOptions {
 
 /** What waits for irq_work, as the result wants to know it. */
 export function putOffBy(work: DeferredWork): SlabsPutOff {
-  const { table } = work.allocator;
-  const objects = new Map<number, number>();
-  for (const { slab } of work.objects.flat()) {
-    const cache = table.cache[slab]!;
-    objects.set(cache, (objects.get(cache) ?? 0) + 1);
-  }
-  return { slabs: work.waitingSlabs(), objects };
+  const { caches } = work.allocator;
+  const byCache = new Float64Array(caches.length);
+  work.countWaitingObjects(byCache);
+  const waiting = [...byCache.entries()].filter(([, count]) => count > 0);
+  return { slabs: work.waitingSlabs(), objects: new Map(waiting) };
 }
 
 export function resultSlab(

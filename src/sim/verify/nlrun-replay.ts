@@ -322,7 +322,7 @@ export class NlrunReplay implements SlabObserver {
   /** The deferred list of a dump, newest first. */
   compareDeferred({ objects, slabs }: NlrunDeferred): void {
     const { table } = this.slabs;
-    const own = this.deferred.objects[0]!.toReversed().flatMap(({ slab, slot }) => [
+    const own = this.deferred.objects[0]!.newestFirst().flatMap(({ slab, slot }) => [
       this.caches.findIndex((cache) => cache.number === table.cache[slab]),
       this.labels[slab]!,
       slot,
