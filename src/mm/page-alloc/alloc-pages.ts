@@ -35,8 +35,9 @@ export function allocPages(
   const migratetype = mm.grouping ? gfpMigratetype(gfp) : Migratetype.unmovable;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
   if (zones.length === 0) return NO_PFN;
+  if (mm.locks !== null) mm.locks.reach('alloc_pages', cpu);
   let pfn =
-    order === 0 && migratetype < MIGRATE_PCPTYPES && mm.tracer === null
+    order === 0 && migratetype < MIGRATE_PCPTYPES && mm.tracer === null && mm.locks === null
       ? allocFromPcp(mm, zones, cpu, migratetype, highestZone)
       : -1;
   if (pfn < 0) {

@@ -9,7 +9,7 @@ import { GFP_ACCOUNT_BIT, gfpMigratetype, gfpZone } from '../gfp.js';
 import { Migratetype, NO_PFN } from '../types.js';
 import { allocPages, zonesFor } from './alloc-pages.js';
 import { markAllocated } from './in-use.js';
-import type { PageAllocator } from './page-allocator.js';
+import { type PageAllocator, PageLock } from './page-allocator.js';
 import { refillSize } from './pcp-tuning.js';
 import { pcpListIndex } from './per-cpu-pages.js';
 import { refill } from './rmqueue.js';
@@ -40,7 +40,9 @@ export function allocPagesBulk(
   const wanted = mm.policy['bulk.mark_excludes_filled'] ? slots.length - filled : slots.length;
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
   const zone = localZoneWith(mm, zones, wanted, flags, gfp);
-  if (zone === undefined) return fillOne(mm, cpu, gfp, node, slots, filled);
+  if (zone === undefined || mm.interrupted?.holdsPcp(zone, cpu))
+    return fillOne(mm, cpu, gfp, node, slots, filled);
+  mm.locks?.enter(PageLock.pcp, zone, cpu);
   let got = 0;
   for (; filled < slots.length; filled = nextEmpty(slots, filled)) {
     const pfn = takeFromList(mm, zone, cpu, migratetype, flags);
@@ -49,6 +51,7 @@ export function allocPagesBulk(
     slots[filled] = pfn;
     got++;
   }
+  mm.locks?.leave(PageLock.pcp, zone, cpu);
   zone.pgalloc += got;
   return got === 0 ? fillOne(mm, cpu, gfp, node, slots, filled) : filled;
 }

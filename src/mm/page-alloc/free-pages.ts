@@ -7,7 +7,7 @@ import { noteDrainedPage } from '../spb/pcp-refill.js';
 import { MAX_RECLAIM_RETRIES, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER, ZoneIndex } from '../types.js';
 import { freeOnePage, freeToBuddy } from './buddy.js';
 import { noteQuietFree } from './fast-path.js';
-import type { PageAllocator } from './page-allocator.js';
+import { type PageAllocator, PageLock } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { drainSizeAfterFree } from './pcp-tuning.js';
 import { NR_PCP_LISTS, pcpAllowedOrder, pcpListIndex, pcpListOrder } from './per-cpu-pages.js';
@@ -19,38 +19,69 @@ export function freePagesOf(mm: PageAllocator, zone: Zone, cpu: number, pfn: num
   mm.pgfree += 1 << order;
   mm.requestTracer?.freed(zone, pfn, order);
   if (!pcpAllowedOrder(order) || mm.rules.no_pcp) {
-    freeToBuddy(mm, zone, cpu, pfn, order);
+    freeUnderZoneLock(mm, zone, cpu, pfn, order);
     return;
   }
   const blockType = zone.pages.blockType[pfn >>> PAGEBLOCK_ORDER]!;
-  // Below the holder of the list's lock an ordinary free goes round it, too.
-  if (blockType === Migratetype.isolate || (mm.interrupted !== null && mm.pcpIsTaken(zone))) {
-    freeToBuddy(mm, zone, cpu, pfn, order);
+  if (blockType === Migratetype.isolate) {
+    freeUnderZoneLock(mm, zone, cpu, pfn, order);
     return;
   }
-  const listType = listTypeOf(blockType);
-  const home = addToPcp(zone, cpu, pfn, order, blockType);
+  const home = pcpHomeOf(zone, pfn, cpu);
+  if (mm.locks === null && mm.interrupted === null) {
+    addAndDrain(mm, zone, home, pfn, order, blockType);
+    return;
+  }
+  // As allocations do: nobody waits for the lists of a CPU. model: slub 7.3
+  if (mm.pcpIsTaken(zone, home)) {
+    freeUnderZoneLock(mm, zone, cpu, pfn, order);
+    return;
+  }
+  mm.locks?.enter(PageLock.pcp, zone, home);
+  addAndDrain(mm, zone, home, pfn, order, blockType);
+  mm.locks?.leave(PageLock.pcp, zone, home);
+}
+
+/** The path of what no per-CPU list takes. */
+function freeUnderZoneLock(mm: PageAllocator, zone: Zone, cpu: number, pfn: number, order: number): void {
+  if (mm.locks !== null) mm.locks.enter(PageLock.zone, zone, cpu);
+  freeToBuddy(mm, zone, cpu, pfn, order);
+  if (mm.locks !== null) mm.locks.leave(PageLock.zone, zone, cpu);
+}
+
+/** CPU whose lists take pages that are freed on this one. */
+export function pcpHomeOf(zone: Zone, pfn: number, cpu: number): number {
+  return zone.spb === null ? cpu : zone.pages.ownerCpu(pfn, cpu);
+}
+
+function addAndDrain(
+  mm: PageAllocator,
+  zone: Zone,
+  home: number,
+  pfn: number,
+  order: number,
+  blockType: number,
+): void {
+  addToPcp(zone, home, pfn, order, blockType);
   const pcp = zone.pcps[home]!;
-  const index = pcpListIndex(order, listType);
   if (order === 0 && noteQuietFree(mm, pcp, zone)) return;
   const excess = drainSizeAfterFree(mm.rules, pcp, zone, order);
-  if (excess > 0) drainOverflow(mm, zone, home, excess, index);
+  if (excess > 0) drainOverflow(mm, zone, home, excess, pcpListIndex(order, listTypeOf(blockType)));
 }
 
 function listTypeOf(blockType: number): number {
   return blockType < MIGRATE_PCPTYPES ? blockType : Migratetype.movable;
 }
 
-/** Puts pages at the head of their per-CPU list. @returns the CPU whose list it is */
-export function addToPcp(zone: Zone, cpu: number, pfn: number, order: number, blockType: number): number {
+/** Puts pages at the head of their per-CPU list. @param home  {@link pcpHomeOf} them */
+export function addToPcp(zone: Zone, home: number, pfn: number, order: number, blockType: number): void {
   const listType = listTypeOf(blockType);
-  const home = zone.spb === null ? cpu : zone.spb.heldAs(pfn, listType, cpu);
+  if (zone.spb !== null) zone.spb.heldAs(pfn, listType, home);
   const pcp = zone.pcps[home]!;
   pcp.alloc_factor >>= 1;
   zone.pages.state[zone.pages.node(pfn, order)] = ((PageKind.pcp + blockType) << 4) | order;
   pcp.lists[pcpListIndex(order, listType)]!.pushHead(pfn);
   pcp.count += 1 << order;
-  return home;
 }
 
 function drainOverflow(mm: PageAllocator, zone: Zone, cpu: number, pages: number, index: number): void {
@@ -92,6 +123,12 @@ export function drainInChunks(
  * starting at `start` and wrapping. May overshoot by what the last chunk holds. model: page-allocator 3.4
  */
 export function drainPcp(mm: PageAllocator, zone: Zone, cpu: number, pages: number, start: number): void {
+  if (mm.locks !== null) mm.locks.enter(PageLock.zone, zone, cpu);
+  drainLocked(mm, zone, cpu, pages, start);
+  if (mm.locks !== null) mm.locks.leave(PageLock.zone, zone, cpu);
+}
+
+function drainLocked(mm: PageAllocator, zone: Zone, cpu: number, pages: number, start: number): void {
   const pcp = zone.pcps[cpu]!;
   const { state, blockType } = zone.pages;
   let left = Math.min(pages, pcp.count);
@@ -120,6 +157,9 @@ export function drainPcp(mm: PageAllocator, zone: Zone, cpu: number, pages: numb
 /** Empties the lists of one CPU in one zone, in chunks. model: page-allocator 3.9 */
 export function drainCpuZone(mm: PageAllocator, zone: Zone, cpu: number): void {
   const pcp = zone.pcps[cpu]!;
-  while (pcp.count > 0)
+  while (pcp.count > 0) {
+    mm.locks?.enter(PageLock.pcp, zone, cpu);
     drainPcp(mm, zone, cpu, Math.min(pcp.count, pcp.batch << mm.rules.pcp_batch_scale_max), 0);
+    mm.locks?.leave(PageLock.pcp, zone, cpu);
+  }
 }

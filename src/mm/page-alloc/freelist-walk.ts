@@ -33,6 +33,7 @@ export function getPageFromFreelist(
   highestZone: number,
   flags: number,
 ): number {
+  if (mm.locks !== null) mm.locks.reach('get_page_from_freelist', cpu);
   const { rules } = mm;
   const numa = mm.numa;
   let allocFlags = flags;

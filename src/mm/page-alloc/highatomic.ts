@@ -4,7 +4,7 @@
  */
 import { MIGRATE_PCPTYPES, Migratetype, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../types.js';
 import { setBlockTypes } from './buddy.js';
-import type { PageAllocator } from './page-allocator.js';
+import { type PageAllocator, PageLock } from './page-allocator.js';
 import { blockStart, moveFreePages, zoneSpansBlock } from './pageblock.js';
 import type { Zone } from './zone.js';
 
@@ -22,6 +22,14 @@ export function reserveHighatomic(
   pfn: number,
   order: number,
 ): void {
+  if (zone.nr_reserved_highatomic >= reserveLimit(mm, zone)) return;
+  mm.locks?.enter(PageLock.zone, zone, cpu);
+  reserveLocked(mm, zone, cpu, pfn, order);
+  mm.locks?.leave(PageLock.zone, zone, cpu);
+}
+
+function reserveLocked(mm: PageAllocator, zone: Zone, cpu: number, pfn: number, order: number): void {
+  // Asked again: whoever struck before the lock was had may have reserved as much.
   if (zone.nr_reserved_highatomic >= reserveLimit(mm, zone)) return;
   const { blockType } = zone.pages;
   const block = pfn >>> PAGEBLOCK_ORDER;

@@ -12,10 +12,10 @@ import { Migratetype, NO_PFN, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER } from '.
 import { zonesFor } from './alloc-pages.js';
 import { freeSplit } from './buddy.js';
 import { disownPages } from './free-owned.js';
-import { addToPcp } from './free-pages.js';
+import { addToPcp, pcpHomeOf } from './free-pages.js';
 import { getPageFromFreelist } from './freelist-walk.js';
 import { markAllocated } from './in-use.js';
-import type { PageAllocator } from './page-allocator.js';
+import { type PageAllocator, PageLock } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { noteTunedFree } from './pcp-tuning.js';
 import { ALLOC_TRYLOCK } from './watermark.js';
@@ -54,6 +54,7 @@ export function allocPagesNolock(
   context: Context = Context.task,
 ): number {
   if (refusal(mm, order, context) !== null) return NO_PFN;
+  if (mm.locks !== null) mm.locks.reach('alloc_pages_nolock', cpu);
   const gfp = account ? GFP_NOLOCK | GFP_ACCOUNT_BIT : GFP_NOLOCK;
   const highestZone = gfpZone(gfp);
   const zones = zonesFor(mm, cpu, gfp, node, highestZone);
@@ -81,11 +82,14 @@ export function freePagesNolock(
     freeInZone(mm, zone, cpu, pfn, order);
   } else if (isLockless(mm, context)) {
     strand(zone, pfn, order);
-  } else if (mm.pcpIsTaken(zone)) {
+  } else if (mm.pcpIsTaken(zone, pcpHomeOf(zone, pfn, cpu))) {
     freeInZone(mm, zone, cpu, pfn, order);
   } else {
     mm.pgfree += 1 << order;
-    const home = addToPcp(zone, cpu, pfn, order, blockType);
+    const home = pcpHomeOf(zone, pfn, cpu);
+    mm.locks?.enter(PageLock.pcp, zone, home);
+    addToPcp(zone, home, pfn, order, blockType);
+    mm.locks?.leave(PageLock.pcp, zone, home);
     // The list may grow past its mark: to drain it would take the zone's lock.
     if (mm.rules.tuned_high) noteTunedFree(mm.rules, zone.pcps[home]!, order);
   }
@@ -98,7 +102,9 @@ function freeInZone(mm: PageAllocator, zone: Zone, cpu: number, pfn: number, ord
     return;
   }
   mm.pgfree += 1 << order;
+  mm.locks?.enter(PageLock.zone, zone, cpu);
   freeSplit(mm, zone, cpu, pfn, order, false);
+  mm.locks?.leave(PageLock.zone, zone, cpu);
 }
 
 function strand(zone: Zone, pfn: number, order: number): void {

@@ -46,10 +46,26 @@ export interface CaptureControl {
   taken(zone: Zone): boolean;
 }
 
-/** What the code that a request interrupted has locked on the CPU of the request. model: page-allocator 4.10 */
+/** What the code that a request interrupted has locked. model: page-allocator 4.10 */
 export interface InterruptedPageLocks {
-  holdsPcp(zone: Zone): boolean;
+  /** the lock of a CPU's lists: nobody waits for it */
+  holdsPcp(zone: Zone, cpu: number): boolean;
   holdsZone(zone: Zone): boolean;
+}
+
+/** Locks of the page allocator that an interruption may find taken. */
+export const PageLock = { pcp: 0, zone: 1 } as const;
+export type PageLock = (typeof PageLock)[keyof typeof PageLock];
+
+/** Entries of the kernel's functions of these names, where nothing is locked. model: slub 7.2 */
+export type PagePoint = 'alloc_pages' | 'alloc_pages_nolock' | 'get_page_from_freelist';
+
+/** Told of every lock that an allocation, a free, a refill or a drain takes and lets go. A run without one pays one test. */
+export interface PageLockListener {
+  /** @param cpu whose lists a pcp lock guards; for a zone lock, who takes it */
+  enter(lock: PageLock, zone: Zone, cpu: number): void;
+  leave(lock: PageLock, zone: Zone, cpu: number): void;
+  reach(point: PagePoint, cpu: number): void;
 }
 
 /** What the allocator asks of the machine's background: it never runs anything itself. */
@@ -132,6 +148,8 @@ export class PageAllocator {
   /** set for single events only, and together with `tracer`: that turns the shortcuts off */
   requestTracer: RequestTracer | null = null;
   capture: CaptureControl | null = null;
+  /** turns the shortcuts off, as a tracer does */
+  locks: PageLockListener | null = null;
   /** what the code below the present request has locked; only requests that may not wait for it look */
   interrupted: InterruptedPageLocks | null = null;
   background: Background | null = null;
@@ -240,8 +258,8 @@ export class PageAllocator {
   }
 
   /** A trylock of a zone's per-CPU lists would fail. */
-  pcpIsTaken(zone: Zone): boolean {
-    return this.interrupted !== null && this.interrupted.holdsPcp(zone) && this.#trylockFails();
+  pcpIsTaken(zone: Zone, cpu: number): boolean {
+    return this.interrupted !== null && this.interrupted.holdsPcp(zone, cpu) && this.#trylockFails();
   }
 
   zoneIsTaken(zone: Zone): boolean {

@@ -11,7 +11,7 @@ import { takeSmallest } from './buddy.js';
 import { claimFallback, stealSmallest } from './fallback-claim.js';
 import { stealFallback } from './fallback-steal.js';
 import { reserveHighatomic } from './highatomic.js';
-import type { PageAllocator } from './page-allocator.js';
+import { type PageAllocator, PageLock } from './page-allocator.js';
 import { PageKind } from './page-map.js';
 import { noteAllocation, refillSize } from './pcp-tuning.js';
 import { pcpAllowedOrder, pcpListIndex } from './per-cpu-pages.js';
@@ -80,6 +80,7 @@ export function hasNothingFor(zone: Zone, cpu: number, order: number, migratetyp
   return !pcpAllowedOrder(order) || zone.pcps[cpu]!.lists[pcpListIndex(order, migratetype)]!.length === 0;
 }
 
+/** The list's lock is tried by every request: whoever finds it taken goes to the buddy lists. model: slub 7.3 */
 function rmqueuePcp(
   mm: PageAllocator,
   zone: Zone,
@@ -88,7 +89,22 @@ function rmqueuePcp(
   migratetype: number,
   allocFlags: number,
 ): number {
-  if (allocFlags & ALLOC_TRYLOCK && mm.pcpIsTaken(zone)) return -1;
+  if (mm.interrupted !== null && mm.pcpIsTaken(zone, cpu)) return -1;
+  if (mm.locks === null) return takeFromPcpList(mm, zone, cpu, order, migratetype, allocFlags);
+  mm.locks.enter(PageLock.pcp, zone, cpu);
+  const pfn = takeFromPcpList(mm, zone, cpu, order, migratetype, allocFlags);
+  mm.locks.leave(PageLock.pcp, zone, cpu);
+  return pfn;
+}
+
+function takeFromPcpList(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+): number {
   const pcp = zone.pcps[cpu]!;
   noteAllocation(pcp);
   const list = pcp.lists[pcpListIndex(order, migratetype)]!;
@@ -116,6 +132,24 @@ export function refill(
   chunks: number,
 ): void {
   if (allocFlags & ALLOC_TRYLOCK && mm.zoneIsTaken(zone)) return;
+  if (mm.locks === null) {
+    refillLocked(mm, zone, cpu, order, migratetype, allocFlags, chunks);
+    return;
+  }
+  mm.locks.enter(PageLock.zone, zone, cpu);
+  refillLocked(mm, zone, cpu, order, migratetype, allocFlags, chunks);
+  mm.locks.leave(PageLock.zone, zone, cpu);
+}
+
+function refillLocked(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+  chunks: number,
+): void {
   if (mm.spb !== null && zone.spb !== null) {
     refillSpb(mm, mm.spb, zone, cpu, order, migratetype, allocFlags, chunks);
     return;
@@ -195,6 +229,21 @@ function rmqueueBuddy(
   allocFlags: number,
 ): number {
   if (allocFlags & ALLOC_TRYLOCK && mm.zoneIsTaken(zone)) return -1;
+  if (mm.locks === null) return takeFromBuddy(mm, zone, cpu, order, migratetype, allocFlags);
+  mm.locks.enter(PageLock.zone, zone, cpu);
+  const pfn = takeFromBuddy(mm, zone, cpu, order, migratetype, allocFlags);
+  mm.locks.leave(PageLock.zone, zone, cpu);
+  return pfn;
+}
+
+function takeFromBuddy(
+  mm: PageAllocator,
+  zone: Zone,
+  cpu: number,
+  order: number,
+  migratetype: number,
+  allocFlags: number,
+): number {
   let pfn = -1;
   if (allocFlags & ALLOC_HIGHATOMIC) pfn = takeReserved(mm, zone, cpu, order, allocFlags);
   if (pfn < 0) {

@@ -4,7 +4,7 @@
  * model: page-allocator 2.8, 3.9
  */
 import { drainInChunks, drainPcp } from './free-pages.js';
-import type { PageAllocator } from './page-allocator.js';
+import { type PageAllocator, PageLock } from './page-allocator.js';
 import type { PerCpuPages } from './per-cpu-pages.js';
 import type { Zone } from './zone.js';
 
@@ -55,7 +55,9 @@ function decayHigh(mm: PageAllocator, zone: Zone, cpu: number, pcp: PerCpuPages)
   }
   const excess = pcp.count - pcp.high;
   if (excess > 0) {
+    mm.locks?.enter(PageLock.pcp, zone, cpu);
     drainInChunks(mm, zone, cpu, excess, 0);
+    mm.locks?.leave(PageLock.pcp, zone, cpu);
     changes++;
   }
   return changes;
@@ -68,6 +70,10 @@ function expireRemote(mm: PageAllocator, zone: Zone, cpu: number, pcp: PerCpuPag
     return 0;
   }
   pcp.expire--;
-  if (pcp.expire === 0) drainPcp(mm, zone, cpu, Math.min(pcp.count, pcp.batch), 0);
+  if (pcp.expire === 0) {
+    mm.locks?.enter(PageLock.pcp, zone, cpu);
+    drainPcp(mm, zone, cpu, Math.min(pcp.count, pcp.batch), 0);
+    mm.locks?.leave(PageLock.pcp, zone, cpu);
+  }
   return 1;
 }

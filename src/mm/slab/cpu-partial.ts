@@ -31,6 +31,7 @@ export function putCpuPartial(
   slab: number,
   drains: boolean,
 ): void {
+  slabs.reach('put_cpu_partial', cache, cpu);
   slabs.lock(SlabLock.cpu_slab, cache, cpu);
   let oldest = NO_SLAB;
   if (drains && cache.cpuPartial[cpu] !== NO_SLAB && cache.cpu_partial_count[cpu]! >= cache.cpu_partial_slabs)
@@ -57,6 +58,7 @@ export function takeChain(cache: KmemCache, cpu: number): number {
  * to the page allocator.
  */
 export function putPartials(slabs: SlabAllocator, cache: KmemCache, cpu: number, first: number): void {
+  slabs.reach('put_partials', cache, cpu);
   const { table } = slabs;
   let lockedNode = -1;
   let discarded = NO_SLAB;

@@ -7,7 +7,7 @@ import type { Context } from '../context.js';
 import type { DeferredWork } from './deferred.js';
 import { isAtomic, mayFreeAtOnce } from './nolock-rules.js';
 import type { SlabAllocator } from './slab-allocator.js';
-import { slabFree } from './slab-free.js';
+import { slabFree, slabFreeFast } from './slab-free.js';
 import { SlabHazard } from './slab-hazards.js';
 
 /** @returns whether the slot is free now, and not only later */
@@ -22,13 +22,18 @@ export function kfreeNolock(
   const cache = allocator.caches[allocator.table.cache[slab]!]!;
   // The charge goes at once, even if the slot waits.
   if (allocator.charges !== null) allocator.charges.freed(cache, cpu, slab, slot);
-  if (cache.cpuSlab[cpu] !== slab || !mayFreeAtOnce(allocator, cache, cpu, context)) {
-    deferred.freeObjectLater(cpu, slab, slot);
-    return false;
+  for (;;) {
+    if (cache.cpuSlab[cpu] !== slab || !mayFreeAtOnce(allocator, cache, cpu, context)) {
+      deferred.freeObjectLater(cpu, slab, slot);
+      return false;
+    }
+    if (!allocator.hasLocklessPath) {
+      allocator.noteRtLock(cache, cpu, isAtomic(context));
+      slabFree(allocator, cache, cpu, slab, slot);
+      return true;
+    }
+    if (slabFreeFast(allocator, cache, cpu, slab, slot)) return true;
   }
-  if (!allocator.hasLocklessPath) allocator.noteRtLock(cache, cpu, isAtomic(context));
-  slabFree(allocator, cache, cpu, slab, slot);
-  return true;
 }
 
 /** The same for a large object of kmalloc(): it warns, and nobody gives the pages back any more. model: slub 4.1 */

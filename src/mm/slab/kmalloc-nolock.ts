@@ -11,14 +11,12 @@ import type { KmallocCaches } from './kmalloc.js';
 import type { KmemCache } from './kmem-cache.js';
 import { canServeNolock, isAtomic, isBusy, refusesContext } from './nolock-rules.js';
 import { chargeOrFree } from './object-calls.js';
-import { slabAlloc } from './slab-alloc.js';
+import { SLAB_BUSY, slabAlloc } from './slab-alloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { NO_SLAB, NO_SLOT } from './slab-table.js';
 
 /** A request of no bytes got the pointer that stands for it. */
 export const ZERO_SIZE = -2;
-/** The local lock is taken: another cache may do. */
-const BUSY = -3;
 
 /**
  * Allocates from the cache for so many bytes, or from the one after it.
@@ -62,7 +60,7 @@ function allocFromTwo(
     if (cache === null || !canServeNolock(cache)) break;
     const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, context);
     if (slab >= 0) return chargeOrFree(slabs, cache, cpu, slab, flags);
-    if (retries === 'none' || (slab !== BUSY && retries === 'busy')) break;
+    if (retries === 'none' || (slab !== SLAB_BUSY && retries === 'busy')) break;
     wanted = cache.geometry.object_size_bytes + 1;
   }
   slabs.slot = NO_SLOT;
@@ -78,7 +76,7 @@ function allocUnlessBusy(
   node: number,
   context: Context,
 ): number {
-  if (isBusy(slabs, cache, cpu, node, context)) return BUSY;
+  if (isBusy(slabs, cache, cpu, context)) return SLAB_BUSY;
   if (!slabs.hasLocklessPath) slabs.noteRtLock(cache, cpu, isAtomic(context));
   return slabAlloc(slabs, cache, cpu, gfp, node);
 }

@@ -88,12 +88,6 @@ export class KmemCache {
     io.part('full', this.full);
   }
 
-  /** The lockless path has a slot for a request that wants this node, or any. */
-  hasPrivateSlot(cpu: number, node: number, table: SlabTable): boolean {
-    if (this.freelist[cpu] === NO_SLOT) return false;
-    return node < 0 || table.node[this.cpuSlab[cpu]!] === node;
-  }
-
   stat(cpu: number, item: number, by = 1): void {
     const at = cpu * NR_SLAB_STATS + item;
     this.stats[at] = this.stats[at]! + by;

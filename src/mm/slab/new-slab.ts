@@ -47,6 +47,7 @@ export function newSlab(
   gfp: number,
   node: number,
 ): number {
+  slabs.reach('allocate_slab', cache, cpu);
   const { geometry } = cache;
   const { pages, table } = slabs;
   // Whether to wait is the caller's word: the first attempt takes reclaim bits away for another reason.
@@ -67,6 +68,7 @@ export function newSlab(
   if (isFromReserves) table.setFlag(slab, SLAB_PFMEMALLOC);
   slabs.observer?.slabMade(cache, slab, gfp, cpu);
   slabs.charges?.slabMade(cache, slab, gfp, cpu);
+  slabs.reach('pages_obtained', cache, cpu);
   return slab;
 }
 

@@ -42,6 +42,7 @@ function getPartialNode(
   gfp: number,
   node: number,
 ): number {
+  slabs.reach('get_partial_node', cache, cpu);
   if (cache.nr_partial[node] === 0) return NO_SLAB;
   if (!slabs.lockFor(gfp, SlabLock.list_lock, cache, node)) return NO_SLAB;
   const slab = cache.takesSingly
@@ -52,12 +53,9 @@ function getPartialNode(
 }
 
 function takeOneSlot(slabs: SlabAllocator, cache: KmemCache, node: number, gfp: number): number {
-  for (let slab = cache.partial.head[node]!; slab !== NO_SLAB; slab = slabs.table.next[slab]!) {
-    if (!pfmemallocMatches(slabs, slab, gfp)) continue;
-    allocSingleFromPartial(slabs, cache, node, slab);
-    return slab;
-  }
-  return NO_SLAB;
+  const slab = firstUsable(slabs, cache, node, gfp);
+  if (slab !== NO_SLAB) allocSingleFromPartial(slabs, cache, node, slab);
+  return slab;
 }
 
 /** The first usable slab, and the next ones for this CPU's chain up to half of what it may hold, and one. */
@@ -65,23 +63,27 @@ function takeSlabs(slabs: SlabAllocator, cache: KmemCache, cpu: number, node: nu
   const most = Math.floor(cache.cpu_partial_slabs / 2) + 1;
   let taken = NO_SLAB;
   let parked = 0;
-  for (let slab = cache.partial.head[node]!; slab !== NO_SLAB; ) {
-    const next = slabs.table.next[slab]!;
-    if (pfmemallocMatches(slabs, slab, gfp)) {
-      removePartial(slabs, cache, node, slab);
-      if (taken === NO_SLAB) {
-        taken = slab;
-        cache.stat(cpu, SlabStat.alloc_from_partial);
-        if (cache.cpu_partial_slabs === 0) break;
-      } else {
-        putCpuPartial(slabs, cache, cpu, slab, false);
-        cache.stat(cpu, SlabStat.cpu_partial_node);
-        if (++parked >= most) break;
-      }
+  for (;;) {
+    const slab = firstUsable(slabs, cache, node, gfp);
+    if (slab === NO_SLAB) return taken;
+    removePartial(slabs, cache, node, slab);
+    if (taken === NO_SLAB) {
+      taken = slab;
+      cache.stat(cpu, SlabStat.alloc_from_partial);
+      if (cache.cpu_partial_slabs === 0) return taken;
+    } else {
+      putCpuPartial(slabs, cache, cpu, slab, false);
+      cache.stat(cpu, SlabStat.cpu_partial_node);
+      if (++parked >= most) return taken;
     }
-    slab = next;
   }
-  return taken;
+}
+
+/** Looked for anew each time: what strikes while a slab is parked is bound by no lock if it ignores them. */
+function firstUsable(slabs: SlabAllocator, cache: KmemCache, node: number, gfp: number): number {
+  let slab = cache.partial.head[node]!;
+  while (slab !== NO_SLAB && !pfmemallocMatches(slabs, slab, gfp)) slab = slabs.table.next[slab]!;
+  return slab;
 }
 
 /**

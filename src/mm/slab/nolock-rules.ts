@@ -25,17 +25,15 @@ export function canServeNolock({ geometry, isDebug }: KmemCache): boolean {
   return isDebug || (geometry.flags & CMPXCHG_DOUBLE) !== 0;
 }
 
-/** The local lock is in the way of an allocation: another cache must do. model: slub 3.2 */
-export function isBusy(
-  slabs: SlabAllocator,
-  cache: KmemCache,
-  cpu: number,
-  node: number,
-  context: Context,
-): boolean {
-  // SLUB_TINY has no such lock.
-  if (slabs.build.slub_tiny || !slabs.isHeldBelow(SlabLock.cpu_slab, cache, cpu)) return false;
-  return context === Context.nmi || !slabs.hasLocklessPath || !cache.hasPrivateSlot(cpu, node, slabs.table);
+/** The local lock is in the way of an allocation, even of one without it: another cache must do. model: slub 3.2 step 3 */
+export function isBusy(slabs: SlabAllocator, cache: KmemCache, cpu: number, context: Context): boolean {
+  const asks = context === Context.nmi || !slabs.hasLocklessPath;
+  return asks && localLockIsHeld(slabs, cache, cpu);
+}
+
+/** SLUB_TINY has no such lock. */
+export function localLockIsHeld(slabs: SlabAllocator, cache: KmemCache, cpu: number): boolean {
+  return !slabs.build.slub_tiny && slabs.isHeldBelow(SlabLock.cpu_slab, cache, cpu);
 }
 
 /** A slot of the CPU's own slab can go back at once. model: slub 4.2 */

@@ -20,10 +20,13 @@ export function allocObject(
   context: Context = Context.task,
 ): number {
   const { charges } = slabs;
-  if (charges === null) return slabAlloc(slabs, cache, cpu, gfp, node);
+  if (charges === null) {
+    const slab = slabAlloc(slabs, cache, cpu, gfp, node);
+    return slab < 0 ? NO_SLAB : slab;
+  }
   const before = charges.enter(context);
   const slab = slabAlloc(slabs, cache, cpu, gfp, node);
-  const kept = slab === NO_SLAB ? NO_SLAB : chargeOrFree(slabs, cache, cpu, slab, gfp);
+  const kept = slab < 0 ? NO_SLAB : chargeOrFree(slabs, cache, cpu, slab, gfp);
   charges.leave(before);
   return kept;
 }

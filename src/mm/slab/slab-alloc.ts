@@ -13,6 +13,7 @@ import { countSlab } from './discard-slab.js';
 import type { KmemCache } from './kmem-cache.js';
 import { newSlab } from './new-slab.js';
 import { getPartial } from './node-partial.js';
+import { localLockIsHeld } from './nolock-rules.js';
 import { pfmemallocMatches } from './pfmemalloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { SlabHazard } from './slab-hazards.js';
@@ -21,6 +22,8 @@ import { SlabStat } from './slab-stats.js';
 import { NO_SLAB, NO_SLOT, SLAB_FROZEN } from './slab-table.js';
 
 export const NO_NODE = -1;
+/** The interrupted code has the local lock, so a request that may not wait gets nothing here. model: slub 3.2 */
+export const SLAB_BUSY = -4;
 const GFP_NOWAIT = GFP_KSWAPD_RECLAIM_BIT;
 
 /** Whether a request may wait for locks: all but those from any context may. model: slub 0 */
@@ -31,7 +34,7 @@ export function allowsSpinning(gfp: number): boolean {
 /**
  * Allocates one object, on a wanted node where there is one.
  *
- * @returns its slab, the slot in `slabs.slot`; or NO_SLAB
+ * @returns its slab, the slot in `slabs.slot`; NO_SLAB for none; SLAB_BUSY, only for requests that may not wait
  */
 export function slabAlloc(
   slabs: SlabAllocator,
@@ -49,12 +52,30 @@ export function slabAlloc(
     !slabs.hasLocklessPath ||
     (node >= 0 && table.node[slab] !== node)
   )
-    return slabAllocSlow(slabs, cache, cpu, gfp, node);
+    return enterSlowPath(slabs, cache, cpu, gfp, node);
+  if (slabs.points !== null && !slabs.exchanges('alloc_fastpath', cache, cpu))
+    return slabAlloc(slabs, cache, cpu, gfp, node);
   cache.freelist[cpu] = table.links[table.base[slab]! + slot]!;
   slabs.nextTid(cache, cpu);
   cache.stat(cpu, SlabStat.alloc_fastpath);
   slabs.slot = slot;
   return slab;
+}
+
+/** model: slub 3.2 step 5 */
+function enterSlowPath(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  gfp: number,
+  node: number,
+): number {
+  slabs.reach('slab_alloc', cache, cpu);
+  if (!allowsSpinning(gfp) && localLockIsHeld(slabs, cache, cpu)) {
+    slabs.slot = NO_SLOT;
+    return SLAB_BUSY;
+  }
+  return slabAllocSlow(slabs, cache, cpu, gfp, node);
 }
 
 /** The slow path; `slabAlloc` and the bulk call come here with nothing left to take. */

@@ -22,7 +22,10 @@ import {
   type SlabLockListener,
   type SlabObserver,
   type SlabPages,
+  type SlabPoint,
+  type SlabPointListener,
 } from './slab-interfaces.js';
+import { SlabStat } from './slab-stats.js';
 import { SlabTable } from './slab-table.js';
 
 export interface SlabMachineSpec extends SlabMachine {
@@ -40,6 +43,7 @@ export class SlabAllocator {
   /** of the slot handed out last; NO_SLOT when none was */
   slot = 0;
   locks: SlabLockListener | null = null;
+  points: SlabPointListener | null = null;
   observer: SlabObserver | null = null;
   /** what the code below the present request holds; null where it interrupted nothing */
   interrupted: InterruptedLocks | null = null;
@@ -178,6 +182,24 @@ export class SlabAllocator {
   noteRtLock(cache: KmemCache, cpu: number, isAtomic: boolean): void {
     if (isAtomic || !this.mayPreempt) this.hazards.note(SlabHazard.rt_sleeping_lock);
     if (this.interrupted?.isOthers?.(SlabLock.cpu_slab, cache, cpu)) this.rt_lock_waits++;
+  }
+
+  reach(point: SlabPoint, cache: KmemCache, cpu: number): void {
+    if (this.points !== null) this.points.reach(point, cache, cpu);
+  }
+
+  /**
+   * The compare-and-exchange that ends a lockless fast path, with all that may strike before it. Only asked where `points`
+   * are listened to.
+   *
+   * @returns false if a transaction of this CPU came in between: then nothing that was read before holds. model: slub 7.2
+   */
+  exchanges(point: SlabPoint, cache: KmemCache, cpu: number): boolean {
+    const tid = cache.tid[cpu];
+    this.reach(point, cache, cpu);
+    if (cache.tid[cpu] === tid) return true;
+    cache.stat(cpu, SlabStat.cmpxchg_double_cpu_fail);
+    return false;
   }
 
   /** A transaction of this CPU ended: whoever read before it must begin anew. */

@@ -29,11 +29,28 @@ export function slabFree(
     slabFreeGroup(slabs, cache, cpu, slab, slot, slot, 1);
     return;
   }
+  if (!slabFreeFast(slabs, cache, cpu, slab, slot)) slabFree(slabs, cache, cpu, slab, slot);
+}
+
+/**
+ * The fast path of a slot whose slab is this CPU's.
+ *
+ * @returns false, with nothing done, if an interruption changed the private freelist before the end: then all must be looked at again
+ */
+export function slabFreeFast(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  slot: number,
+): boolean {
+  if (slabs.points !== null && !slabs.exchanges('free_fastpath', cache, cpu)) return false;
   const { table } = slabs;
   table.links[table.base[slab]! + slot] = cache.freelist[cpu]!;
   cache.freelist[cpu] = slot;
   slabs.nextTid(cache, cpu);
   cache.stat(cpu, SlabStat.free_fastpath);
+  return true;
 }
 
 /** Frees slots of one slab that are linked from `head` to `tail`. */
@@ -58,6 +75,9 @@ export function slabFreeGroup(
       slabFreeSlow(slabs, cache, cpu, slab, head, tail, count);
       return;
     }
+  } else if (slabs.points !== null && !slabs.exchanges('free_fastpath', cache, cpu)) {
+    slabFreeGroup(slabs, cache, cpu, slab, head, tail, count);
+    return;
   }
   slabs.table.linkFree(slab, tail, cache.freelist[cpu]!);
   cache.freelist[cpu] = head;
@@ -76,23 +96,50 @@ export function slabFreeSlow(
   tail: number,
   count: number,
 ): void {
+  slabs.reach('slab_free', cache, cpu);
   cache.stat(cpu, SlabStat.free_slowpath);
   slabs.deferred?.visit?.(slab, cpu);
   if (cache.takesSingly) {
     freeToPartialList(slabs, cache, cpu, slab, head, tail, count);
     return;
   }
+  pushAndPlace(slabs, cache, cpu, slab, head, tail, count);
+}
+
+/** Pushes onto the slab's own freelist; begins anew if the slab changed while the list's lock was taken. model: slub 7.2 */
+function pushAndPlace(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  head: number,
+  tail: number,
+  count: number,
+): void {
   const { table } = slabs;
   const node = table.node[slab]!;
-  const wasFull = table.freelist[slab] === NO_SLOT;
+  const prior = table.freelist[slab]!;
+  const inuse = table.inuse[slab]!;
+  const wasFull = prior === NO_SLOT;
   const wasFrozen = table.hasFlag(slab, SLAB_FROZEN);
-  const becomesEmpty = table.inuse[slab] === count;
   // The list must not change between the push and the look at it.
-  const locks = !wasFrozen && (wasFull ? !cache.hasCpuPartial : becomesEmpty);
-  if (locks) slabs.lock(SlabLock.list_lock, cache, node);
-  table.linkFree(slab, tail, table.freelist[slab]!);
+  const locks = !wasFrozen && (wasFull ? !cache.hasCpuPartial : inuse === count);
+  if (locks) {
+    slabs.lock(SlabLock.list_lock, cache, node);
+    if (
+      table.freelist[slab] !== prior ||
+      table.inuse[slab] !== inuse ||
+      table.hasFlag(slab, SLAB_FROZEN) !== wasFrozen
+    ) {
+      cache.stat(cpu, SlabStat.cmpxchg_double_fail);
+      slabs.unlock(SlabLock.list_lock, cache, node);
+      pushAndPlace(slabs, cache, cpu, slab, head, tail, count);
+      return;
+    }
+  }
+  table.linkFree(slab, tail, prior);
   table.freelist[slab] = head;
-  table.inuse[slab] = table.inuse[slab]! - count;
+  table.inuse[slab] = inuse - count;
   if (locks) {
     freeLocked(slabs, cache, cpu, slab, node, wasFull);
   } else if (wasFrozen) {

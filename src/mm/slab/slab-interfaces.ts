@@ -33,6 +33,27 @@ export interface SlabLockListener {
   leave(lock: SlabLock, cache: KmemCache, index: number): void;
 }
 
+/**
+ * Places where an interruption changes what follows although no lock is taken there. `alloc_fastpath` and `free_fastpath` lie
+ * between the read of a CPU's freelist and the compare-and-exchange of it, `pages_obtained` before a new slab is
+ * installed; the others are entries of the kernel's functions of these names. model: slub 7.2
+ */
+export type SlabPoint =
+  | 'alloc_fastpath'
+  | 'free_fastpath'
+  | 'slab_alloc'
+  | 'get_partial_node'
+  | 'allocate_slab'
+  | 'pages_obtained'
+  | 'slab_free'
+  | 'put_cpu_partial'
+  | 'put_partials';
+
+/** Told whenever a CPU comes to such a place. */
+export interface SlabPointListener {
+  reach(point: SlabPoint, cache: KmemCache, cpu: number): void;
+}
+
 /** Told when slabs come and go; what belongs to a slab besides its slots is made and undone here. */
 export interface SlabObserver {
   /** the slab has its pages, none of its slots is in use */
