@@ -12,8 +12,7 @@ import { basename, join, relative } from 'node:path';
 import { verifyInput } from '../../dist/sim/verify/verify-input.js';
 
 const OUTPUT = new URL('../verification.md', import.meta.url);
-/** Nested contexts cannot be verified yet. */
-const SLAB_RUNS = /slab-(?:[124]cpu|numa2|mem|debug|nolock(?:-debug)?|memcg)$/;
+const SLAB_RUNS = /slab-(?:[124]cpu|numa2|mem|debug|nest|nlnat|nolock(?:-debug)?|memcg)$/;
 const SLAB_FILES = /^(?!.*\.pages\.).*\.jsonl\.xz$/;
 const roots = process.argv.length > 2 ? process.argv.slice(2) : ['test/oracle/data', 'workloads'];
 
@@ -178,7 +177,8 @@ the order of the lists after a shrink; at every checkpoint all lists in order, f
 allocator gave a slab comes from the record; where its lists were dumped, the model's own pages must be equal, too. \`nltab\` and \`nlfree\` are tables of single
 calls of kmalloc_nolock and kfree_nolock, by context, locks held and state of the cache; \`nlrun\` mixes them with kmalloc and kfree on caches that
 others use, too, and \`memcg\` does so in a memory cgroup: there the charges, both stocks, left-over bytes, refusals and vectors are
-compared after every operation.
+compared after every operation. \`nest\` are calls of kmalloc_nolock in the middle of
+others, at probed functions; \`nlnat\` NMIs that struck anywhere, each of which must have got an answer that the model allows.
 
 | run | policy | operations equal | failures equal | checkpoints wholly equal | slabs with equal PFN and order |
 |---|---|---|---|---|---|

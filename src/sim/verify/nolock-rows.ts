@@ -9,23 +9,18 @@ import type { KmemCache } from '../../mm/slab/kmem-cache.js';
 import { NO_SLAB, NO_SLOT, SLAB_FROZEN } from '../../mm/slab/slab-table.js';
 import type { AllocRow, FreeRow } from '../../trace/oracle/nolock-table.js';
 import { NolockMachine } from './nolock-machine.js';
-
-/** One column of both sides. */
-export interface RowColumn {
-  readonly part: NolockPart;
-  readonly kernel: string;
-  readonly model: string;
-}
+import type { RowColumn } from './table-tally.js';
 
 export const NOLOCK_PARTS = ['prepared states', 'results', 'counters', 'deferred lists', 'slabs'] as const;
-export type NolockPart = (typeof NOLOCK_PARTS)[number];
+type NolockPart = (typeof NOLOCK_PARTS)[number];
+type Column = RowColumn<NolockPart>;
 
 /** Contexts of the tables: called directly, in an NMI, in a hardirq. */
 const CONTEXTS = { D: Context.task, N: Context.nmi, H: Context.hardirq } as const;
 
 type Deltas = Readonly<Record<string, number>>;
 
-function deltas(before: Deltas, after: Deltas): Deltas {
+export function deltas(before: Deltas, after: Deltas): Deltas {
   return Object.fromEntries(
     Object.entries(after)
       .map(([name, value]) => [name, value - before[name]!] as const)
@@ -33,16 +28,16 @@ function deltas(before: Deltas, after: Deltas): Deltas {
   );
 }
 
-function countersText(moved: Deltas): string {
+export function countersText(moved: Deltas): string {
   const names = Object.keys(moved).sort();
   return names.map((name) => `${name} ${moved[name]}`).join(', ') || 'none';
 }
 
-function lengthsText(all: readonly (readonly [number, number])[]): string {
+export function lengthsText(all: readonly (readonly [number, number])[]): string {
   return all.map(([objects, slabs]) => `${objects}/${slabs}`).join(' ');
 }
 
-function lengthsOf({ deferred }: NolockMachine): [number, number] {
+export function lengthsOf({ deferred }: NolockMachine): [number, number] {
   return [deferred.objects[0]!.length, deferred.slabs[0]!.length];
 }
 
@@ -53,7 +48,7 @@ export function allocRow(
   next: KmemCache | undefined,
   row: AllocRow,
   isAccounted: boolean,
-): RowColumn[] {
+): Column[] {
   const { slabs, deferred } = machine;
   prepareAlloc(machine, cache, next, row);
   const pre = preColumns(machine, cache);
@@ -104,7 +99,7 @@ function recordedResult({ result, order, zone }: AllocRow): string {
   return order === undefined ? result : `${result}, order ${order}, ${zone}`;
 }
 
-function counters(prefix: string, kernel: Deltas, model: Deltas): RowColumn {
+function counters(prefix: string, kernel: Deltas, model: Deltas): Column {
   return {
     part: 'counters',
     kernel: `${prefix}${countersText(kernel)}`,
@@ -141,7 +136,7 @@ export function freeRow(
   cache: KmemCache,
   next: KmemCache | undefined,
   row: FreeRow,
-): RowColumn[] {
+): Column[] {
   const { deferred } = machine;
   const { table } = machine.slabs;
   const { slab, slot } = machine.makeObject(cache, row);

@@ -15,9 +15,10 @@ import {
   type TableGeometry,
 } from '../../trace/oracle/nolock-table.js';
 import { NolockMachine } from './nolock-machine.js';
-import { allocRow, freeRow, NOLOCK_PARTS, type RowColumn } from './nolock-rows.js';
+import { allocRow, freeRow, NOLOCK_PARTS } from './nolock-rows.js';
 import { Tally } from './slab-tally.js';
 import type { SlabVerdict, SlabVerifyOptions } from './slab-verify.js';
+import { TableTally } from './table-tally.js';
 
 export type NolockVerdict = Omit<SlabVerdict, 'header'> & { readonly header: NolockTable['header'] };
 
@@ -28,7 +29,7 @@ export async function verifyNolockTable(path: string, options: SlabVerifyOptions
   const run = new TableRun(path, table, policy, options.check);
   for (const row of table.rows) {
     run.take(row);
-    if (run.rows % PROGRESS_INTERVAL === 0) options.onProgress?.(run.rows);
+    if (run.rows.rows % PROGRESS_INTERVAL === 0) options.onProgress?.(run.rows.rows);
   }
   return run.verdict();
 }
@@ -36,12 +37,7 @@ export async function verifyNolockTable(path: string, options: SlabVerifyOptions
 const PROGRESS_INTERVAL = 256;
 
 class TableRun {
-  rows = 0;
-  matched = 0;
-  failures = 0;
-  failures_matched = 0;
-  first_divergence: SlabVerdict['first_divergence'] = null;
-  readonly tally = new Tally(NOLOCK_PARTS);
+  readonly rows = new TableTally(NOLOCK_PARTS);
   readonly geometry = new Tally(['geometry']);
   readonly #debugFlags: ReadonlyMap<string, number>;
 
@@ -94,69 +90,15 @@ class TableRun {
         ? allocRow(machine, cache, next, row, this.table.header.acct === 1)
         : freeRow(machine, cache, next, row);
     if (this.check) validateSlabs(machine.slabs);
-    this.#note(row, columns);
-    this.rows++;
-  }
-
-  #note(row: AllocRow | FreeRow, columns: readonly RowColumn[]): void {
-    let isEqual = true;
-    for (const { part, kernel, model } of columns) {
-      const isSame = this.tally.note(
-        part,
-        kernel === model,
-        () => `row ${row.id}: kernel ${kernel}, model ${model}`,
-      );
-      if (!isSame) isEqual = false;
-    }
-    if (isEqual) this.matched++;
-    else this.first_divergence ??= this.#divergence(row, columns);
-    if (row.t !== 'nl' || row.result !== null) return;
-    this.failures++;
-    const result = columns.find(({ part }) => part === 'results')!;
-    if (result.kernel === result.model) this.failures_matched++;
-  }
-
-  #divergence(
-    row: AllocRow | FreeRow,
-    columns: readonly RowColumn[],
-  ): NonNullable<SlabVerdict['first_divergence']> {
-    const different = columns.filter(({ kernel, model }) => kernel !== model);
-    return {
-      index: row.id,
-      ts_ns: null,
-      text: textOf(row),
-      kernel: different.map(({ kernel }) => kernel).join('; '),
-      model: different.map(({ model }) => model).join('; '),
-      context: columns
-        .filter(({ kernel, model }) => kernel === model)
-        .map(({ part, kernel }) => `the same: ${part}: ${kernel}`),
-    };
+    const isFailure = row.t === 'nl' && row.result === null;
+    const failed = isFailure ? columns.find(({ part }) => part === 'results') : undefined;
+    this.rows.note(row.id, () => textOf(row), columns, failed);
   }
 
   verdict(): NolockVerdict {
-    const { geometry, tally } = this;
-    const { compared, equal, parts, differences } = tally;
-    const states = { name: 'rows', index: this.rows, compared, equal, parts, differences };
-    const checkpoints = [states];
-    if (geometry.compared > 0)
-      checkpoints.unshift({
-        name: 'geometry',
-        index: 0,
-        compared: geometry.compared,
-        equal: geometry.equal,
-        parts: geometry.parts,
-        differences: geometry.differences,
-      });
-    return {
-      header: this.table.header,
-      operations: this.rows,
-      matched: this.matched,
-      failures: this.failures,
-      failures_matched: this.failures_matched,
-      first_divergence: this.first_divergence,
-      checkpoints,
-      slab: { parts, pages: null },
-    };
+    const { compared, equal, parts, differences } = this.geometry;
+    const geometry = { name: 'geometry', index: 0, compared, equal, parts, differences };
+    return { header: this.table.header, ...this.rows.verdict(compared > 0 ? [geometry] : []) };
   }
 }
 

@@ -9,6 +9,7 @@ import type { VerifyResult } from '../../report/verify-result.js';
 import { fromSystemError, InputError } from '../../trace/input-error.js';
 import { guessKernel } from '../../trace/kernel-generation.js';
 import type { NlrunHeader } from '../../trace/oracle/nlrun-lines.js';
+import type { NatTable, NestTable } from '../../trace/oracle/nest-table.js';
 import type { NolockTable } from '../../trace/oracle/nolock-table.js';
 import type { SlabRunHeader } from '../../trace/oracle/slab-run-lines.js';
 import { isDirectory, openRecording } from '../../trace/recording/recording.js';
@@ -16,6 +17,7 @@ import type { OpenOptions } from '../../trace/source.js';
 import { digestInput } from '../input-digest.js';
 import { DEFAULT_MAX_MACHINE_PAGES } from '../machine-limit.js';
 import { Stopwatch } from '../stopwatch.js';
+import { verifyNatTable, verifyNestTable } from './nest-verify.js';
 import { verifyNlrun } from './nlrun-verify.js';
 import { verifyNolockTable } from './nolock-verify.js';
 import { verifyOracleRun } from './oracle-verify.js';
@@ -101,15 +103,28 @@ async function verifyScriptedRun(request: VerifyRequest): Promise<VerifyResult> 
   };
 }
 
-function titleOf(header: SlabRunHeader | NlrunHeader | NolockTable['header']): string {
+/** Verification by what the first line of a run says that it is. */
+const SLAB_VERIFIERS = {
+  slab: verifySlabRun,
+  nolock: verifyNolockTable,
+  nlrun: verifyNlrun,
+  nest: verifyNestTable,
+  nlnat: verifyNatTable,
+} as const;
+
+type AnySlabHeader =
+  | SlabRunHeader
+  | NlrunHeader
+  | NolockTable['header']
+  | NestTable['header']
+  | NatTable['header'];
+
+function titleOf(header: AnySlabHeader): string {
   const { release, name } = header;
-  if ('gfps' in header) return `${release} slab ${name} seed ${header.seed}`;
-  const accounted = header.acct === 1 ? ', accounted' : '';
+  const accounted = 'acct' in header && header.acct === 1 ? ', accounted' : '';
   if ('seed' in header) return `${release} slab ${name} seed ${header.seed}${accounted}`;
   return `${release} table ${name}${accounted}`;
 }
-
-const SLAB_VERIFIERS = { slab: verifySlabRun, nolock: verifyNolockTable, nlrun: verifyNlrun } as const;
 
 async function verifySlab(
   request: VerifyRequest,

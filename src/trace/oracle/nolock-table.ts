@@ -4,11 +4,8 @@
  */
 import * as z from 'zod';
 import { MAX_PAGE_ORDER } from '../../mm/types.js';
-import { readLines } from '../bytes/line-reader.js';
 import type { ByteInput } from '../bytes/open-input.js';
-import { InputError } from '../input-error.js';
-import { DumpProblem } from './dump-checks.js';
-import { parsed } from './slab-run-lines.js';
+import { checkTableEnd, readTableLines } from './table-lines.js';
 
 const count = z.number().int().nonnegative();
 const order = count.max(MAX_PAGE_ORDER);
@@ -112,48 +109,19 @@ export interface NolockTable {
   readonly rows: readonly (AllocRow | FreeRow)[];
 }
 
-const MAX_LINE_BYTES = 1 << 20;
-const MAX_ROWS = 100_000;
-
 /** @throws InputError with the line, for anything that is not what the format says */
 export async function readNolockTable(input: ByteInput): Promise<NolockTable> {
-  const file = input.name;
   let header: NolockTable['header'] | undefined;
   const geometry: TableGeometry[] = [];
   const rows: (AllocRow | FreeRow)[] = [];
   let end: number | undefined;
-  let number = 0;
-  for await (const lines of readLines(input.chunks, file, MAX_LINE_BYTES, 'check how it was made'))
-    for (const text of lines) {
-      number++;
-      if (text === '') continue;
-      const line = lineOf(text, file, number);
-      if (line.t === 'run') header = line;
-      else if (line.t === 'geometry') geometry.push(line);
-      else if (line.t === 'endrun') end = line.rows;
-      else if (rows.push(line) > MAX_ROWS)
-        throw new InputError({ file, line: number, expectation: `has more than ${MAX_ROWS} rows` });
-    }
-  if (header === undefined)
-    throw new InputError({ file, expectation: 'holds no table: it has no line {"t":"run",…}' });
-  if (end !== rows.length)
-    throw new InputError({
-      file,
-      field: 'endrun.rows',
-      value: String(end),
-      expectation: `is not the ${rows.length} rows that are there`,
-      remedy: 'the file was cut short',
-    });
-  return { header, geometry, rows };
-}
-
-function lineOf(text: string, file: string, line: number): z.infer<typeof anyLine> {
-  try {
-    return parsed(anyLine, JSON.parse(text) as unknown, 'line');
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new InputError({ file, line, value: text, expectation: 'is not JSON' });
-    if (!(error instanceof DumpProblem)) throw error;
-    throw new InputError({ file, line, field: error.field, expectation: error.expectation });
-  }
+  await readTableLines(input, anyLine, (line) => {
+    if (line.t === 'run') header = line;
+    else if (line.t === 'geometry') geometry.push(line);
+    else if (line.t === 'endrun') end = line.rows;
+    else rows.push(line);
+    return line.t === 'nl' || line.t === 'nlfree';
+  });
+  checkTableEnd(input.name, header !== undefined, 'endrun.rows', end, rows.length);
+  return { header: header!, geometry, rows };
 }
