@@ -6,7 +6,7 @@ import { CpuContexts } from '../../../src/mm/interruption/cpu-contexts.js';
 import { bootFresh } from '../../../src/mm/page-alloc/boot.js';
 import { PageAllocator } from '../../../src/mm/page-alloc/page-allocator.js';
 import { setUpZones } from '../../../src/mm/page-alloc/zone-setup.js';
-import { defaultPolicy } from '../../../src/mm/policy.js';
+import { defaultPolicy, type Policy } from '../../../src/mm/policy.js';
 import { DeferredWork } from '../../../src/mm/slab/deferred.js';
 import { KmallocCaches } from '../../../src/mm/slab/kmalloc.js';
 import { PageAllocatorPages } from '../../../src/mm/slab/page-allocator-pages.js';
@@ -30,6 +30,7 @@ export interface MachineOptions {
   readonly cpus?: number;
   readonly memory_pages?: number;
   readonly debug?: ReadonlyMap<string, number>;
+  readonly policy?: Partial<Policy>;
 }
 
 /** Both allocators with contexts that listen to them. */
@@ -40,8 +41,8 @@ export class NestingMachine {
   readonly deferred: DeferredWork;
   readonly contexts: CpuContexts;
 
-  constructor({ cpus = 1, memory_pages = 16_384, debug = new Map() }: MachineOptions = {}) {
-    const policy = defaultPolicy();
+  constructor({ cpus = 1, memory_pages = 16_384, debug = new Map(), ...options }: MachineOptions = {}) {
+    const policy = { ...defaultPolicy(), ...options.policy };
     this.mm = new PageAllocator(machineFromSize({ memory_pages, nodes: 1, cpus }), policy);
     setUpZones(this.mm);
     bootFresh(this.mm);
@@ -123,6 +124,11 @@ export class Ledger<T> {
     expect(this.#held.has(key), `${key} is handed out twice`).toBe(false);
     this.#held.set(key, thing);
     this.#keys.push(key);
+  }
+
+  /** Place of one that `fits`, -1 if none does. */
+  find(fits: (thing: T) => boolean): number {
+    return this.#keys.findIndex((key) => fits(this.#held.get(key)!));
   }
 
   /** Takes one away, whichever `at` says. */
