@@ -1,6 +1,7 @@
 /**
  * Slab calls that interrupt one another at random points and depths: no slot is handed out twice, none is lost, and no call
- * from any context waits for what it interrupted. model: slub 7; scenarios 39 and 40
+ * from any context waits for what it interrupted. Scenarios 39 and 40.
+ * model: slub 7
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

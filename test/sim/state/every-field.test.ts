@@ -97,7 +97,7 @@ const FOLLOWS: readonly (readonly [path: RegExp, reason: string])[] = [
   [/background\.#settled_ns$|#startIsRecorded$/, 'from the policy and the start state'],
   [/last_pfn$/, 'told of the event that was just replayed'],
   [
-    /[tT]racer$|\.capture$|\.interrupted$|\.task$|\.onOom$|\.onMark$|\.source$|^pages$/,
+    /[tT]racer$|\.capture$|\.interrupted$|\.locks$|\.points$|\.task$|\.onOom$|\.onMark$|\.source$|^pages$/,
     'only there while somebody looks, or within one event',
   ],
   [/\.lists\[\d+\]\.#head$/, 'where a ring begins is nothing that matters'],
