@@ -3,18 +3,15 @@
  * page allocator.
  */
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
-import { nodeOrders } from '../../mm/page-alloc/zonelist.js';
 import { DeferredWork } from '../../mm/slab/deferred.js';
 import type { RecordedShape } from '../../mm/slab/geometry.js';
 import { KmallocCaches } from '../../mm/slab/kmalloc.js';
 import { KMALLOC_SIZES, type KmallocSetup } from '../../mm/slab/kmalloc-caches.js';
 import { PageAllocatorPages } from '../../mm/slab/page-allocator-pages.js';
-import { SlabAllocator, type SlabMachineSpec } from '../../mm/slab/slab-allocator.js';
+import { SlabAllocator } from '../../mm/slab/slab-allocator.js';
+import { slabMachineOf } from '../../mm/slab/slab-machine.js';
 import type { StateIo } from '../../mm/state-io.js';
 import type { ShapeRules } from './recorded-caches.js';
-
-/** of x86-64, as everything else that no machine file says */
-const CACHE_LINE_BYTES = 64;
 
 export const DEFAULT_KMALLOC_SETUP: KmallocSetup = { min_bytes: KMALLOC_SIZES[0], hasMemcg: true };
 
@@ -37,19 +34,6 @@ export class SlabMachine {
 
   serialize(io: StateIo): void {
     io.part('slabs', this.slabs);
+    io.part('deferred', this.deferred);
   }
-}
-
-function slabMachineOf(mm: PageAllocator): SlabMachineSpec {
-  const { cpu_nodes, node_distances } = mm.spec;
-  const hasMemory = mm.nodes.map(({ zones }) => zones.some((zone) => zone.managed_pages > 0));
-  const hasCpus = mm.nodes.map(({ node }) => cpu_nodes.includes(node));
-  return {
-    present_cpus: mm.nr_cpus,
-    possible_cpus: mm.nr_cpus,
-    cache_line_bytes: CACHE_LINE_BYTES,
-    cpu_nodes,
-    node_order: nodeOrders(node_distances, hasMemory, hasCpus),
-    tid_step: 2 ** Math.ceil(Math.log2(mm.nr_cpus)),
-  };
 }
