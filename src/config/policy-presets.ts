@@ -80,6 +80,7 @@ const PRESETS = {
       'slab.nolock_retry': 'any_failure', // model: slub 8.4
       'slab.kfree_takes_nolock': true, // 4.1
       'nolock.up_nmi': 'refused', // model: page-allocator 4.10
+      'slab.kind': 'sheaves', // model: slub 8a
     },
   },
   'spb-v2': {

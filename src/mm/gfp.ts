@@ -32,6 +32,8 @@ export const GFP_HARDWALL_BIT = 0x10_0000;
 export const GFP_THISNODE_BIT = 0x20_0000;
 export const GFP_ACCOUNT_BIT = 0x40_0000;
 export const GFP_ZEROTAGS_BIT = 0x80_0000;
+/** a request on behalf of the slab allocator itself, which must not lead to another one */
+export const GFP_NO_OBJ_EXT_BIT = 0x100_0000;
 
 export const GFP_RECLAIM = GFP_DIRECT_RECLAIM_BIT | GFP_KSWAPD_RECLAIM_BIT;
 export const GFP_KERNEL = GFP_RECLAIM | GFP_IO_BIT | GFP_FS_BIT;

@@ -7,6 +7,21 @@ export const SLAB_KNOBS = {
     'slub 0',
     "slab events go through the slab allocator, whose pages stand for the trace's own slab pages; off: they are counted only",
   ),
+  'slab.kind': choice(
+    'cpu_slab',
+    ['cpu_slab', 'sheaves'],
+    'slub 2, 8a',
+    'what a CPU keeps of a cache: a slab of its own and a chain of partly free ones (6.x), or arrays of objects (7.0+)',
+  ),
+  'slab.sheaf_capacity': numbers(
+    [60, 26, 12, 4],
+    4,
+    'objects',
+    'slub 8a.1',
+    'what a sheaf holds at least, for slots below 256 bytes, below 1024, below a page, and larger; it fills a kmalloc bucket',
+  ),
+  'slab.sheaf_header_bytes': number(32, 0, 4096, 'bytes', 'slub 8a.1', 'of a sheaf, before its objects'),
+  'slab.barn_full_sheaves': number(10, 0, 10_000, 'sheaves', 'slub 8a.3', 'full sheaves that a node takes'),
   'slab.min_order': number(0, 0, 10, 'order', 'slub 1.5', 'slab_min_order= of the boot line'),
   'slab.max_order': number(
     3,

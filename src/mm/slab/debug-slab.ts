@@ -25,7 +25,7 @@ export function allocSingleFromPartial(
 
 /**
  * The first slot of a new slab, which then goes to the head of its list. Where the request may not wait for the list the
- * slab is left to be freed later.
+ * slab is left to be freed later, or, beside sheaves, goes back at once (8a.8).
  *
  * @returns the slab, or NO_SLAB
  */
@@ -56,8 +56,8 @@ export function allocSingleFromNewSlab(
 /** A new slab that no list takes. Kernels before the fix put it away like one that had been in use. model: slub 8.2 */
 function putAside(slabs: SlabAllocator, cache: KmemCache, cpu: number, slab: number): void {
   const { deferred, policy, table } = slabs;
-  if (deferred === null) {
-    freeSlab(slabs, cache, cpu, slab);
+  if (slabs.usesSheaves || deferred === null) {
+    freeSlab(slabs, cache, cpu, slab, true);
   } else if (policy['slab.deferred_new_slab'] === 'deactivated') {
     table.setFlag(slab, SLAB_FROZEN);
     deferred.deactivateLater(cache, cpu, slab, NO_SLOT);

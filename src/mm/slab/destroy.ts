@@ -1,11 +1,12 @@
 /**
  * The end of a cache.
- * model: slub 2.6b
+ * model: slub 2.6b, 8a.7
  */
 import { discardSlab } from './discard-slab.js';
 import { flushAllCpus } from './flush-shrink.js';
 import type { KmemCache } from './kmem-cache.js';
 import { removePartial } from './node-partial-list.js';
+import { endSheaves, shrinkBarns } from './sheaves/sheaf-flush.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { SlabLock } from './slab-interfaces.js';
 import { NO_SLAB } from './slab-table.js';
@@ -18,6 +19,7 @@ import { NO_SLAB } from './slab-table.js';
 export function destroyCache(slabs: SlabAllocator, cache: KmemCache, cpu: number): number {
   slabs.deferred?.barrier();
   flushAllCpus(slabs, cache);
+  shrinkBarns(slabs, cache, cpu);
   let left = 0;
   for (let node = 0; node < cache.nodes; node++) {
     const empty: number[] = [];
@@ -34,5 +36,6 @@ export function destroyCache(slabs: SlabAllocator, cache: KmemCache, cpu: number
     for (let i = empty.length - 1; i >= 0; i--) discardSlab(slabs, cache, cpu, empty[i]!);
     left += cache.nr_slabs[node]!;
   }
+  if (left === 0) endSheaves(slabs, cache, cpu);
   return left;
 }

@@ -19,8 +19,18 @@ export function countSlab(slabs: SlabAllocator, cache: KmemCache, slab: number):
   cache.total_objects[node] = cache.total_objects[node]! + slabs.table.objects[slab]!;
 }
 
-/** Gives the pages back. The slab is on no list and in no count any more. */
-export function freeSlab(slabs: SlabAllocator, cache: KmemCache, cpu: number, slab: number): void {
+/**
+ * Gives the pages back. The slab is on no list and in no count any more.
+ *
+ * @param noSpin the caller must not wait for any lock
+ */
+export function freeSlab(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  noSpin = false,
+): void {
   const { table } = slabs;
   slabs.charges?.slabGone(slab, cpu);
   slabs.observer?.slabGone(cache, slab, cpu);
@@ -28,7 +38,7 @@ export function freeSlab(slabs: SlabAllocator, cache: KmemCache, cpu: number, sl
   const order = table.order[slab]!;
   slabs.accountPages(cache, table.node[slab]!, -(2 ** order));
   table.release(slab);
-  slabs.pages.freeSlabPages(cpu, pfn, order, cache);
+  slabs.pages.freeSlabPages(cpu, pfn, order, cache, noSpin);
 }
 
 export function discardSlab(slabs: SlabAllocator, cache: KmemCache, cpu: number, slab: number): void {

@@ -49,7 +49,7 @@ export interface CacheSpec {
   readonly freeptr_offset_bytes?: number;
   /** bytes of an object that may be copied to and from user space; model: slab-caches 1.2 */
   readonly usersize_bytes?: number;
-  /** objects per sheaf, where the cache asks for sheaves of a size of its own; model: slab-caches 1.2 */
+  /** objects per sheaf, where the cache asks for sheaves of a size of its own; model: slab-caches 1.2, slub 8a.1 */
   readonly sheaf_capacity?: number;
   /** what a kernel said of the cache, where that beats the computation; model: slab-caches 3.3 */
   readonly recorded_shape?: RecordedShape;
@@ -205,7 +205,7 @@ export function slabOrder(size: number, machine: SlabMachine, policy: Policy): n
 
 /** Free objects that a CPU may park. model: slub 1.6 */
 function cpuPartialObjects(size: number, flags: number, policy: Policy): number {
-  if (!policy['slab.cpu_partial'] || isDebugCache(flags)) return 0;
+  if (!policy['slab.cpu_partial'] || policy['slab.kind'] === 'sheaves' || isDebugCache(flags)) return 0;
   const [small, middle, large, page] = policy['slab.cpu_partial_objects'];
   if (size >= PAGE_BYTES) return page!;
   if (size >= 1024) return large!;

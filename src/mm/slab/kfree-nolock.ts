@@ -1,11 +1,12 @@
 /**
  * kfree_nolock(): gives an object of kmalloc_nolock() back from any context. Only a slot of this CPU's own slab can go
  * back without a lock; all others are left to later, and count as in use until then.
- * model: slub 4
+ * model: slub 4, 8a.8
  */
 import type { Context } from '../context.js';
 import type { DeferredWork } from './deferred.js';
 import { isAtomic, mayFreeAtOnce } from './nolock-rules.js';
+import { freesFromAnywhere } from './sheaves/sheaf-free.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { slabFree, slabFreeFast } from './slab-free.js';
 import { SlabHazard } from './slab-hazards.js';
@@ -22,6 +23,11 @@ export function kfreeNolock(
   const cache = allocator.caches[allocator.table.cache[slab]!]!;
   // The charge goes at once, even if the slot waits.
   if (allocator.charges !== null) allocator.charges.freed(cache, cpu, slab, slot);
+  if (allocator.usesSheaves) {
+    if (freesFromAnywhere(allocator, cache, cpu, slab, slot)) return true;
+    deferred.freeObjectLater(cpu, slab, slot);
+    return false;
+  }
   for (;;) {
     if (cache.cpuSlab[cpu] !== slab || !mayFreeAtOnce(allocator, cache, cpu, context)) {
       deferred.freeObjectLater(cpu, slab, slot);

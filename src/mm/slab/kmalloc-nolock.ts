@@ -3,7 +3,7 @@
  * local lock of the right cache is taken, the next larger cache serves.
  *
  * What is held stands in `interrupted` of the slab allocator, and of the page allocator below.
- * model: slub 3
+ * model: slub 3, 8a.8
  */
 import type { Context } from '../context.js';
 import { GFP_NOMEMALLOC_BIT, GFP_NOWARN_BIT } from '../gfp.js';
@@ -11,6 +11,7 @@ import type { KmallocCaches } from './kmalloc.js';
 import type { KmemCache } from './kmem-cache.js';
 import { canServeNolock, isAtomic, isBusy, refusesContext } from './nolock-rules.js';
 import { chargeOrFree } from './object-calls.js';
+import { sheafAlloc } from './sheaves/sheaf-alloc.js';
 import { SLAB_BUSY, slabAlloc } from './slab-alloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { NO_SLAB, NO_SLOT } from './slab-table.js';
@@ -58,7 +59,9 @@ function allocFromTwo(
   for (let attempt = 0; attempt < 2; attempt++) {
     const cache = kmalloc.cacheFor(wanted, gfp);
     if (cache === null || !canServeNolock(cache)) break;
-    const slab = allocUnlessBusy(slabs, cache, cpu, flags, node, context);
+    const slab = slabs.usesSheaves
+      ? sheafAlloc(slabs, cache, cpu, flags, node)
+      : allocUnlessBusy(slabs, cache, cpu, flags, node, context);
     if (slab >= 0) return chargeOrFree(slabs, cache, cpu, slab, flags);
     if (retries === 'none' || (slab !== SLAB_BUSY && retries === 'busy')) break;
     wanted = cache.geometry.object_size_bytes + 1;

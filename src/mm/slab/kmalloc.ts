@@ -36,6 +36,7 @@ export class KmallocCaches {
   ) {
     for (let type = 0; type < NR_KMALLOC_TYPES; type++)
       this.#createType(type as KmallocType, debugFlags, shapes);
+    slabs.sheafMemory = this;
   }
 
   #createType(

@@ -4,6 +4,7 @@
  */
 import { arrays, numbers, type StateIo } from '../state-io.js';
 import type { CacheSpec, SlabGeometry } from './geometry.js';
+import type { CacheSheaves } from './sheaves/cache-sheaves.js';
 import { isDebugCache, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from './slab-flags.js';
 import { SlabList } from './slab-list.js';
 import { NR_SLAB_STATS, SLAB_STAT_NAMES, type SlabStatName } from './slab-stats.js';
@@ -26,6 +27,9 @@ export class KmemCache {
   readonly hasCpuPartial: boolean;
   readonly keepsFullList: boolean;
   readonly isTypesafeByRcu: boolean;
+
+  /** null where CPUs have slabs instead, and in caches that cannot have any; model: slub 8a */
+  sheaves: CacheSheaves | null = null;
 
   /** slab that each CPU allocates from, or NO_SLAB */
   readonly cpuSlab: Int32Array;
@@ -86,6 +90,7 @@ export class KmemCache {
     arrays<KmemCache>(io, this, ['nr_partial', 'nr_slabs', 'total_objects', 'stats']);
     io.part('partial', this.partial);
     io.part('full', this.full);
+    this.sheaves = io.optional('sheaves', this.sheaves, () => this.#newSheaves(io));
   }
 
   stat(cpu: number, item: number, by = 1): void {

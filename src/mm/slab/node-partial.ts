@@ -1,6 +1,6 @@
 /**
- * Taking slabs from the nodes' lists: one for the CPU, and some more for its chain.
- * model: slub 2.3 step 7
+ * Taking slabs from the nodes' lists: one for the CPU, and some more for its chain; or, where CPUs have no slabs, one slot.
+ * model: slub 2.3 step 7, 8a.4
  */
 
 import { GFP_THISNODE_BIT } from '../gfp.js';
@@ -20,7 +20,8 @@ const DEFRAG_RATIO_SCALE = 1024;
 /**
  * A slab with free slots from the wanted node, or, if the request may, from others.
  *
- * @returns the slab, which is on no list; of a debug cache, the slab that one slot was taken from (`slabs.slot`)
+ * @returns the slab, which is on no list; of a debug cache, and beside sheaves, the slab that one slot was taken from
+ *   (`slabs.slot`)
  */
 export function getPartial(
   slabs: SlabAllocator,
@@ -45,10 +46,13 @@ function getPartialNode(
   slabs.reach('get_partial_node', cache, cpu);
   if (cache.nr_partial[node] === 0) return NO_SLAB;
   if (!slabs.lockFor(gfp, SlabLock.list_lock, cache, node)) return NO_SLAB;
-  const slab = cache.takesSingly
-    ? takeOneSlot(slabs, cache, node, gfp)
-    : takeSlabs(slabs, cache, cpu, node, gfp);
+  const slab =
+    cache.takesSingly || slabs.usesSheaves
+      ? takeOneSlot(slabs, cache, node, gfp)
+      : takeSlabs(slabs, cache, cpu, node, gfp);
+  const { slot } = slabs;
   slabs.unlock(SlabLock.list_lock, cache, node);
+  slabs.slot = slot;
   return slab;
 }
 
@@ -86,13 +90,15 @@ function firstUsable(slabs: SlabAllocator, cache: KmemCache, node: number, gfp: 
   return slab;
 }
 
-/**
- * Other nodes that have more than they keep for themselves, nearest first. Most of the time: the cycle counter says when
- * not.
- */
-function getAnyPartial(slabs: SlabAllocator, cache: KmemCache, cpu: number, gfp: number): number {
+/** Most of the time: the cycle counter says when not. */
+export function mayLookAtOtherNodes(slabs: SlabAllocator, cache: KmemCache): boolean {
   const ratio = cache.remote_node_defrag_ratio;
-  if (ratio === 0 || slabs.cycles() % DEFRAG_RATIO_SCALE > ratio) return NO_SLAB;
+  return ratio !== 0 && slabs.cycles() % DEFRAG_RATIO_SCALE <= ratio;
+}
+
+/** Other nodes that have more than they keep for themselves, nearest first. */
+function getAnyPartial(slabs: SlabAllocator, cache: KmemCache, cpu: number, gfp: number): number {
+  if (!mayLookAtOtherNodes(slabs, cache)) return NO_SLAB;
   for (const node of slabs.machine.node_order[slabs.machine.cpu_nodes[cpu]!]!) {
     if (cache.nr_partial[node]! <= cache.min_partial) continue;
     const slab = getPartialNode(slabs, cache, cpu, gfp, node);

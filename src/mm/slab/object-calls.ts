@@ -1,13 +1,15 @@
 /**
  * kmem_cache_alloc() and kmem_cache_free() as callers know them: the allocator proper, and the hooks around it.
- * model: slub 2.3, 2.6, 2.7
+ * model: slub 2.3, 2.6, 2.7, 8a.4, 8a.6
  */
 import { Context } from '../context.js';
 import { type ObjectArray, slabAllocBulk, slabFreeBulk } from './bulk.js';
 import type { KmemCache } from './kmem-cache.js';
+import { sheafAlloc } from './sheaves/sheaf-alloc.js';
+import { sheafFree } from './sheaves/sheaf-free.js';
 import { slabAlloc } from './slab-alloc.js';
 import type { SlabAllocator } from './slab-allocator.js';
-import { slabFree } from './slab-free.js';
+import { freeToSlab, slabFree } from './slab-free.js';
 import { NO_SLAB, NO_SLOT } from './slab-table.js';
 
 /** @returns the object's slab, its slot in `slabs.slot`; NO_SLAB for none */
@@ -20,15 +22,18 @@ export function allocObject(
   context: Context = Context.task,
 ): number {
   const { charges } = slabs;
-  if (charges === null) {
-    const slab = slabAlloc(slabs, cache, cpu, gfp, node);
-    return slab < 0 ? NO_SLAB : slab;
-  }
+  if (charges === null) return allocOne(slabs, cache, cpu, gfp, node);
   const before = charges.enter(context);
-  const slab = slabAlloc(slabs, cache, cpu, gfp, node);
+  const slab = allocOne(slabs, cache, cpu, gfp, node);
   const kept = slab < 0 ? NO_SLAB : chargeOrFree(slabs, cache, cpu, slab, gfp);
   charges.leave(before);
   return kept;
+}
+
+function allocOne(slabs: SlabAllocator, cache: KmemCache, cpu: number, gfp: number, node: number): number {
+  if (slabs.usesSheaves) return sheafAlloc(slabs, cache, cpu, gfp, node);
+  const slab = slabAlloc(slabs, cache, cpu, gfp, node);
+  return slab < 0 ? NO_SLAB : slab;
 }
 
 /** Charges the object that `slabs.slot` names, or gives it back. @returns its slab, or NO_SLAB. model: slub 2.7 */
@@ -46,7 +51,9 @@ export function chargeOrFree(
     slabs.slot = slot;
     return slab;
   }
-  slabFree(slabs, cache, cpu, slab, slot);
+  // Past the sheaves: it never was anybody's.
+  if (slabs.usesSheaves) freeToSlab(slabs, cache, cpu, slab, slot, slot, 1);
+  else slabFree(slabs, cache, cpu, slab, slot);
   slabs.slot = NO_SLOT;
   return NO_SLAB;
 }
@@ -59,7 +66,8 @@ export function freeObject(
   slot: number,
 ): void {
   if (slabs.charges !== null) slabs.charges.freed(cache, cpu, slab, slot);
-  slabFree(slabs, cache, cpu, slab, slot);
+  if (slabs.usesSheaves) sheafFree(slabs, cache, cpu, slab, slot);
+  else slabFree(slabs, cache, cpu, slab, slot);
 }
 
 /**

@@ -11,12 +11,15 @@ import { arrays, numbers, type StateIo } from '../state-io.js';
 import { policyOfBuild, shapeOfCache } from './build-rules.js';
 import type { CacheSpec, SlabMachine } from './geometry.js';
 import { KmemCache } from './kmem-cache.js';
+import { CacheSheaves } from './sheaves/cache-sheaves.js';
+import { sheafCapacity } from './sheaves/capacity.js';
 import { parseSlabDebug, type SlabDebug } from './slab-debug.js';
 import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
 import { SlabHazard, SlabHazards } from './slab-hazards.js';
 import {
   type DeferredSlabs,
   type InterruptedLocks,
+  type SheafMemory,
   type SlabCharges,
   SlabLock,
   type SlabLockListener,
@@ -54,6 +57,10 @@ export class SlabAllocator {
   /** stands in for the cycle counter, which decides whether other nodes' lists are looked at; model: slub 2.3 step 7 */
   cycles: () => number = () => 0;
   readonly nodes: number;
+  /** CPUs keep objects in sheaves, and have no slabs of their own. model: slub 8a */
+  readonly usesSheaves: boolean;
+  /** without one, sheaves take no memory */
+  sheafMemory: SheafMemory | null = null;
   /** pages of slabs by node, as vmstat tells them apart */
   readonly nr_slab_reclaimable_pages: Float64Array;
   readonly nr_slab_unreclaimable_pages: Float64Array;
@@ -87,6 +94,7 @@ export class SlabAllocator {
     this.nr_slab_reclaimable_pages = new Float64Array(this.nodes);
     this.nr_slab_unreclaimable_pages = new Float64Array(this.nodes);
     this.large_pages = new Float64Array(this.nodes);
+    this.usesSheaves = policy['slab.kind'] === 'sheaves' && !this.build.slub_tiny;
     this.turnsBulkFrees = policy['slab.bulk_free_group'] === 'turned';
   }
 
@@ -119,11 +127,20 @@ export class SlabAllocator {
       machine.cpu_nodes.length,
       this.nodes,
       table,
-      policy['slab.cpu_partial'],
+      policy['slab.cpu_partial'] && !this.usesSheaves,
       build.slub_tiny,
     );
+    if (this.usesSheaves) this.#addSheaves(cache);
     this.caches.push(cache);
     return cache;
+  }
+
+  /** Each CPU begins with an empty sheaf, which the creator of the cache pays. model: slub 8a.2 */
+  #addSheaves(cache: KmemCache): void {
+    const capacity = sheafCapacity(cache.spec, cache.geometry.size_bytes, this.policy);
+    if (capacity === 0) return;
+    cache.sheaves = new CacheSheaves(capacity, cache.cpus, cache.nodes);
+    cache.stat(0, SlabStat.sheaf_alloc, cache.cpus);
   }
 
   /** A node that slabs can come from: one with memory. */

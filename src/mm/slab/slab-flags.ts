@@ -21,6 +21,8 @@ export const SLAB_ACCOUNT = 1 << 13;
 /** the boot line does not debug it */
 export const SLAB_NO_USER_FLAGS = 1 << 14;
 export const SLAB_RECLAIM_ACCOUNT = 1 << 15;
+/** bootstrap caches, and those that must not allocate while they serve: `SLAB_NO_OBJ_EXT` and `SLAB_NOLEAKTRACE` */
+export const SLAB_NO_SHEAVES = 1 << 18;
 /** the cache really poisons: POISON, and neither a constructor nor readers that may still look */
 export const OBJECT_POISON = 1 << 16;
 /** freelist and counters change together without a lock */

@@ -99,6 +99,19 @@ export function slabFreeSlow(
   slabs.reach('slab_free', cache, cpu);
   cache.stat(cpu, SlabStat.free_slowpath);
   slabs.deferred?.visit?.(slab, cpu);
+  freeToSlab(slabs, cache, cpu, slab, head, tail, count);
+}
+
+/** Puts linked slots on their slab's own freelist, with what follows for the slab. No call of a free is counted. */
+export function freeToSlab(
+  slabs: SlabAllocator,
+  cache: KmemCache,
+  cpu: number,
+  slab: number,
+  head: number,
+  tail: number,
+  count: number,
+): void {
   if (cache.takesSingly) {
     freeToPartialList(slabs, cache, cpu, slab, head, tail, count);
     return;

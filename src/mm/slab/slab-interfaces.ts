@@ -14,23 +14,32 @@ export interface SlabPages {
    * @returns first PFN, or NO_PFN
    */
   allocSlabPages(cpu: number, gfp: number, order: number, node: number, noSpin: boolean): number;
-  /** @param cache that the slab belonged to; null for pages that were one large object */
-  freeSlabPages(cpu: number, pfn: number, order: number, cache: KmemCache | null): void;
+  /**
+   * @param cache that the slab belonged to; null for pages that were one large object
+   * @param noSpin the caller must not wait for any lock
+   */
+  freeSlabPages(cpu: number, pfn: number, order: number, cache: KmemCache | null, noSpin?: boolean): void;
   /** node of pages that were handed out */
   nodeOf(pfn: number): number;
   /** whether the last pages handed out came from the reserves */
   readonly lastWasPfmemalloc: boolean;
 }
 
-/** Locks of the slab allocator that an interruption may find taken. */
-export const SlabLock = { cpu_slab: 0, list_lock: 1 } as const;
+/** Locks of the slab allocator that an interruption may find taken. `cpu_slab` is a cache's local lock, also with sheaves. */
+export const SlabLock = { cpu_slab: 0, list_lock: 1, barn: 2 } as const;
 export type SlabLock = (typeof SlabLock)[keyof typeof SlabLock];
 
 /** Told of every lock that is taken and let go. */
 export interface SlabLockListener {
-  /** `index` is the CPU of cpu_slab, the node of list_lock */
+  /** `index` is the CPU of cpu_slab, the node of list_lock and barn */
   enter(lock: SlabLock, cache: KmemCache, index: number): void;
   leave(lock: SlabLock, cache: KmemCache, index: number): void;
+}
+
+/** Where the memory of sheaves comes from: the kmalloc family. model: slub 8a.2 */
+export interface SheafMemory {
+  /** cache that serves so many bytes */
+  cacheFor(bytes: number, gfp: number): KmemCache | null;
 }
 
 /**

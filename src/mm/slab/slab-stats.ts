@@ -1,7 +1,7 @@
 /**
- * The counters of a cache, by the kernel's names and in the order of its directory in sysfs. Sheaf counters are not
- * among them: no cache has sheaves here.
- * model: slub 2.2
+ * The counters of a cache, by the kernel's names and in the order of its directory in sysfs. Those of sheaves stay 0 where
+ * caches have cpu slabs, and those of cpu slabs and chains where they have sheaves.
+ * model: slub 2.2, 8a.9
  */
 export const SLAB_STAT_NAMES = [
   'alloc_fastpath',
@@ -30,6 +30,14 @@ export const SLAB_STAT_NAMES = [
   'cpu_partial_free',
   'cpu_partial_node',
   'cpu_partial_drain',
+  'sheaf_flush',
+  'sheaf_refill',
+  'sheaf_alloc',
+  'sheaf_free',
+  'barn_get',
+  'barn_get_fail',
+  'barn_put',
+  'barn_put_fail',
 ] as const;
 
 export type SlabStatName = (typeof SLAB_STAT_NAMES)[number];

@@ -5,12 +5,14 @@
  *     (b) inuse is what is not on the slab's own freelist
  *     (c) a slab is in one place: a CPU's, on a chain, on a node's list, or, full, on none; its marks say the same
  *     (d) lists are linked both ways and as long as their counts
- *     (e) the nodes' counts of slabs and objects are those of the slabs that exist, and so are the pages
+ *     (e) sheaves are in one place each, and their slots in no other (validate-sheaves.ts)
+ *     (f) the nodes' counts of slabs and objects are those of the slabs that exist, and so are the pages
  *
- * model: slub 2.1; scenario 39
+ * model: slub 2.1, 8a.2; scenario 39
  */
 import { InvariantError } from '../invariant.js';
 import type { KmemCache } from './kmem-cache.js';
+import { slotsInSheaves } from './sheaves/validate-sheaves.js';
 import type { SlabAllocator } from './slab-allocator.js';
 import { SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
 import type { SlabList } from './slab-list.js';
@@ -48,6 +50,8 @@ class SlabValidator {
   readonly #places = new Map<number, Place>();
   /** first slot of the private freelist of slabs that have one */
   readonly #private = new Map<number, number>();
+  /** slots in sheaves, by slab */
+  readonly #parked = new Map<number, number[]>();
 
   constructor(
     readonly slabs: SlabAllocator,
@@ -80,6 +84,7 @@ class SlabValidator {
   }
 
   #cache(cache: KmemCache): void {
+    slotsInSheaves(this.slabs, cache, this.#parked);
     for (let cpu = 0; cpu < cache.cpus; cpu++) this.#cpu(cache, cpu);
     for (let node = 0; node < cache.nodes; node++) {
       const partial = this.#list(cache, cache.partial, node, 'partial');
@@ -183,6 +188,10 @@ class SlabValidator {
       () => `${where}: inuse ${table.inuse[slab]} of ${objects}, ${own} free`,
     );
     this.#walk(slab, this.#private.get(slab) ?? NO_SLOT, seen, where);
+    for (const slot of this.#parked.get(slab) ?? []) {
+      check(seen[slot] === 0, () => `${where}: slot ${slot} is in a sheaf and free elsewhere`);
+      seen[slot] = 1;
+    }
     const { isLive } = this.options;
     if (isLive !== undefined)
       for (let slot = 0; slot < objects; slot++)

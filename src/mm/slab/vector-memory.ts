@@ -4,6 +4,7 @@
  * model: slub 6.2, 6.3
  */
 import { Context } from '../context.js';
+import { GFP_NO_OBJ_EXT_BIT } from '../gfp.js';
 import { NO_PFN } from '../types.js';
 import type { DeferredWork } from './deferred.js';
 import { kfreeNolock } from './kfree-nolock.js';
@@ -43,7 +44,8 @@ export class KmallocVectorMemory implements VectorMemory {
       const pfn = kmallocLarge(slabs, cpu, bytes, gfp, node);
       return pfn === NO_PFN ? NO_VECTOR_MEMORY : FIRST_LARGE + pfn * SLOT_RANGE + largeKmallocOrder(bytes);
     }
-    const slab = allocObject(slabs, this.kmalloc.cacheFor(bytes, gfp)!, cpu, gfp, node, context);
+    const cache = this.kmalloc.cacheFor(bytes, gfp)!;
+    const slab = allocObject(slabs, cache, cpu, gfp | GFP_NO_OBJ_EXT_BIT, node, context);
     return slab === NO_SLAB ? NO_VECTOR_MEMORY : slab * SLOT_RANGE + slabs.slot;
   }
 
