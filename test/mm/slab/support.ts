@@ -5,9 +5,8 @@ import { DEFAULT_BUILD, type MachineBuild } from '../../../src/mm/machine-build.
 import { defaultPolicy, type Policy } from '../../../src/mm/policy.js';
 import type { CacheSpec } from '../../../src/mm/slab/geometry.js';
 import type { KmemCache } from '../../../src/mm/slab/kmem-cache.js';
-import { slabAlloc } from '../../../src/mm/slab/slab-alloc.js';
+import { allocObject, freeObject } from '../../../src/mm/slab/object-calls.js';
 import { SlabAllocator } from '../../../src/mm/slab/slab-allocator.js';
-import { slabFree } from '../../../src/mm/slab/slab-free.js';
 import type { SlabPages } from '../../../src/mm/slab/slab-interfaces.js';
 import { SLAB_STAT_NAMES, type SlabStatName } from '../../../src/mm/slab/slab-stats.js';
 import { NO_SLAB } from '../../../src/mm/slab/slab-table.js';
@@ -101,7 +100,7 @@ export class Rig {
 
   /** Allocates one object; undefined where there is none. */
   alloc(cache: KmemCache, cpu = 0, gfp = GFP_KERNEL, node = -1): Place | undefined {
-    const slab = slabAlloc(this.slabs, cache, cpu, gfp, node);
+    const slab = allocObject(this.slabs, cache, cpu, gfp, node);
     return slab === NO_SLAB ? undefined : { slab, slot: this.slabs.slot };
   }
 
@@ -115,7 +114,7 @@ export class Rig {
   }
 
   free(cache: KmemCache, { slab, slot }: Place, cpu = 0): void {
-    slabFree(this.slabs, cache, cpu, slab, slot);
+    freeObject(this.slabs, cache, cpu, slab, slot);
   }
 }
 
