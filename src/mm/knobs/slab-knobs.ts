@@ -18,7 +18,7 @@ export const SLAB_KNOBS = {
     4,
     'objects',
     'slub 8a.1',
-    'what a sheaf holds at least, for slots below 256 bytes, below 1024, below a page, and larger; it fills a kmalloc bucket',
+    'what a sheaf holds at least, for slots below 256 bytes, below 1024, below a page, and larger; it fills a kmalloc bucket, and 0 is none',
   ),
   'slab.sheaf_header_bytes': number(32, 0, 4096, 'bytes', 'slub 8a.1', 'of a sheaf, before its objects'),
   'slab.barn_full_sheaves': number(10, 0, 10_000, 'sheaves', 'slub 8a.3', 'full sheaves that a node takes'),

@@ -90,7 +90,7 @@ export class KmemCache {
     arrays<KmemCache>(io, this, ['nr_partial', 'nr_slabs', 'total_objects', 'stats']);
     io.part('partial', this.partial);
     io.part('full', this.full);
-    this.sheaves = io.optional('sheaves', this.sheaves, () => this.#newSheaves(io));
+    if (this.sheaves !== null) io.part('sheaves', this.sheaves);
   }
 
   stat(cpu: number, item: number, by = 1): void {

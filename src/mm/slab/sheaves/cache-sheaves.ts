@@ -1,7 +1,7 @@
 /**
  * The sheaves of one cache. A sheaf is a number; its objects are a span of one arena, the last one is handed out first.
  *
- *     main:   one per CPU, always there
+ *     main:   one per CPU, there until the cache goes
  *     spare:  at most one per CPU, empty or full unless an interruption came between
  *     barn:   by node, a list of full sheaves and one of empty ones; what was put there last is taken first
  *
@@ -70,6 +70,10 @@ export class CacheSheaves {
     this.homeSlot = io.growing('homeSlot', this.homeSlot);
     this.objects.slab = io.growing('slab', this.objects.slab);
     this.objects.slot = io.growing('slot', this.objects.slot);
+    const { slab, slot } = this.objects;
+    const sheaves = this.size.length;
+    if (slab.length !== sheaves * this.capacity || slot.length !== slab.length)
+      io.refuse(`${sheaves} sheaves with ${slab.length} places`);
   }
 
   /** A new empty sheaf. @param homeSlab slab of the object that it is kept in */

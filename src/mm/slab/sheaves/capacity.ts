@@ -15,7 +15,7 @@ export function sheafBytes(capacity: number, policy: Policy): number {
   return policy['slab.sheaf_header_bytes'] + capacity * POINTER_BYTES;
 }
 
-/** @returns 0 for caches that have no sheaves */
+/** @returns 0 for caches that have no sheaves; what fits the largest kmalloc bucket at most */
 export function sheafCapacity(spec: CacheSpec, size_bytes: number, policy: Policy): number {
   if (isDebugCache(spec.flags) || spec.flags & SLAB_NO_SHEAVES) return 0;
   const [small, middle, large, page] = policy['slab.sheaf_capacity'];
@@ -23,13 +23,17 @@ export function sheafCapacity(spec: CacheSpec, size_bytes: number, policy: Polic
   if (size_bytes < 256) wish = small!;
   else if (size_bytes < 1024) wish = middle!;
   else if (size_bytes < PAGE_BYTES) wish = large!;
-  return Math.max(fillingBucket(wish, policy), spec.sheaf_capacity ?? 0);
+  return Math.min(mostObjects(policy), Math.max(fillingBucket(wish, policy), spec.sheaf_capacity ?? 0));
+}
+
+function mostObjects(policy: Policy): number {
+  return Math.floor((KMALLOC_MAX_CACHE_BYTES - policy['slab.sheaf_header_bytes']) / POINTER_BYTES);
 }
 
 /** What is left of the kmalloc bucket that such a sheaf takes is used, too. */
 function fillingBucket(capacity: number, policy: Policy): number {
+  if (capacity === 0 || capacity >= mostObjects(policy)) return capacity;
   const bytes = sheafBytes(capacity, policy);
-  if (bytes > KMALLOC_MAX_CACHE_BYTES) return capacity;
   const room = KMALLOC_SIZES[kmallocBucket(bytes)]! - policy['slab.sheaf_header_bytes'];
   return Math.floor(room / POINTER_BYTES);
 }

@@ -53,13 +53,14 @@ export function tryFlushMain(slabs: SlabAllocator, cache: KmemCache, cpu: number
 
 export function hasSheavesToFlush({ sheaves }: KmemCache, cpu: number): boolean {
   if (sheaves === null) return false;
-  return sheaves.spare[cpu] !== NO_SHEAF || sheaves.size[sheaves.main[cpu]!]! > 0;
+  const main = sheaves.main[cpu]!;
+  return sheaves.spare[cpu] !== NO_SHEAF || (main !== NO_SHEAF && sheaves.size[main]! > 0);
 }
 
 /** One CPU gives up its spare sheaf and empties its main one. */
 export function flushSheavesOf(slabs: SlabAllocator, cache: KmemCache, cpu: number): void {
   const { sheaves } = cache;
-  if (sheaves === null) return;
+  if (sheaves === null || sheaves.main[cpu] === NO_SHEAF) return;
   slabs.lock(SlabLock.cpu_slab, cache, cpu);
   const spare = sheaves.spare[cpu]!;
   sheaves.spare[cpu] = NO_SHEAF;
@@ -105,6 +106,9 @@ function shrinkBarn(slabs: SlabAllocator, cache: KmemCache, cpu: number, node: n
 export function endSheaves(slabs: SlabAllocator, cache: KmemCache, cpu: number): void {
   const { sheaves } = cache;
   if (sheaves === null) return;
-  for (let owner = 0; owner < cache.cpus; owner++) freeEmptySheaf(slabs, cache, cpu, sheaves.main[owner]!);
-  cache.sheaves = null;
+  for (let owner = 0; owner < cache.cpus; owner++) {
+    const main = sheaves.main[owner]!;
+    sheaves.main[owner] = NO_SHEAF;
+    if (main !== NO_SHEAF) freeEmptySheaf(slabs, cache, cpu, main);
+  }
 }

@@ -38,7 +38,7 @@ function placesOf(cache: KmemCache, sheaves: CacheSheaves): Map<number, string> 
     places.set(sheaf, where);
   };
   for (let cpu = 0; cpu < cache.cpus; cpu++) {
-    place(sheaves.main[cpu]!, `main of CPU ${cpu}`);
+    if (sheaves.main[cpu] !== NO_SHEAF) place(sheaves.main[cpu]!, `main of CPU ${cpu}`);
     if (sheaves.spare[cpu] !== NO_SHEAF) place(sheaves.spare[cpu]!, `spare of CPU ${cpu}`);
   }
   for (let node = 0; node < cache.nodes; node++) {
