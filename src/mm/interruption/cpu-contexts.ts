@@ -58,6 +58,7 @@ const MAX_HAZARDS = 100;
 const SLAB_KINDS = {
   [SlabLock.cpu_slab]: LockKind.cpu_slab,
   [SlabLock.list_lock]: LockKind.list_lock,
+  [SlabLock.barn]: LockKind.barn,
 } as const;
 const PAGE_KINDS = { [PageLock.pcp]: LockKind.pcp, [PageLock.zone]: LockKind.zone } as const;
 const CONTEXT_NAMES = ['a task', 'a softirq', 'a hardirq', 'an NMI'] as const;
@@ -260,7 +261,7 @@ export class CpuContexts
 
   /** Without a frame only some locks say whose they are. */
   #runningCpu(kind: LockKind, index: number): number {
-    return this.#cpus.at(-1) ?? (kind === LockKind.list_lock ? 0 : index);
+    return this.#cpus.at(-1) ?? (kind === LockKind.list_lock || kind === LockKind.barn ? 0 : index);
   }
 
   #push(cpu: number, context: Context, call: KernelCall, irqsOff: boolean): void {
@@ -298,7 +299,7 @@ export class CpuContexts
 }
 
 function kindOf(lock: SlabLock | PageLock, owner: KmemCache | Zone): LockKind {
-  return 'geometry' in owner ? SLAB_KINDS[lock] : PAGE_KINDS[lock];
+  return 'geometry' in owner ? SLAB_KINDS[lock] : PAGE_KINDS[lock as PageLock];
 }
 
 /** Which of the owner's locks of a kind it is. */

@@ -6,9 +6,9 @@ import type { Zone } from '../page-alloc/zone.js';
 import type { KmemCache } from '../slab/kmem-cache.js';
 
 /** Locks of both allocators. */
-export const LockKind = { cpu_slab: 0, list_lock: 1, pcp: 2, zone: 3 } as const;
+export const LockKind = { cpu_slab: 0, list_lock: 1, pcp: 2, zone: 3, barn: 4 } as const;
 export type LockKind = (typeof LockKind)[keyof typeof LockKind];
-export const LOCK_NAMES = ['cpu_slab', 'list_lock', 'pcp', 'zone'] as const;
+export const LOCK_NAMES = ['cpu_slab', 'list_lock', 'pcp', 'zone', 'barn'] as const;
 export type LockName = (typeof LOCK_NAMES)[number];
 
 /** CPU of no holder. */

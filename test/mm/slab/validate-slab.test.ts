@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest';
 import { flushCpuSlab } from '../../../src/mm/slab/flush-shrink.js';
 import type { KmemCache } from '../../../src/mm/slab/kmem-cache.js';
+import type { CacheSheaves } from '../../../src/mm/slab/sheaves/cache-sheaves.js';
 import { SLAB_DEBUG_FZPU } from '../../../src/mm/slab/slab-flags.js';
+import { SlabStat } from '../../../src/mm/slab/slab-stats.js';
 import {
   NO_SLOT,
   SLAB_FROZEN,
@@ -163,4 +165,103 @@ test.each<[string, (at: ReturnType<typeof everywhere>) => void, RegExp]>([
 test('a slot that is neither handed out nor free', () => {
   const { rig } = everywhere();
   expect(() => validateSlabs(rig.slabs, { isLive: () => false })).toThrow(/lost or in two places/);
+});
+
+/** A cache with sheaves in every place: main and spare ones of two CPUs, full and empty ones of the barn. */
+function sheavesEverywhere(): { rig: Rig; cache: KmemCache; sheaves: CacheSheaves } {
+  const rig = new Rig({ cpus: 2, policy: { 'slab.kind': 'sheaves', 'slab.cpu_partial': false } });
+  const cache = rig.cache(4096);
+  const places = rig.take(cache, 40);
+  for (const place of places.splice(0, 30)) rig.free(cache, place);
+  rig.take(cache, 12, 1);
+  validateSlabs(rig.slabs);
+  const sheaves = cache.sheaves!;
+  expect([sheaves.nr_full[0]! > 0, sheaves.nr_empty[0]! > 0]).toEqual([true, true]);
+  return { rig, cache, sheaves };
+}
+
+test.each<[string, (at: ReturnType<typeof sheavesEverywhere>) => void, RegExp]>([
+  [
+    'a sheaf in two places',
+    ({ sheaves }) => {
+      sheaves.main[1] = sheaves.main[0]!;
+    },
+    /two places/,
+  ],
+  [
+    'a sheaf that does not exist',
+    ({ sheaves }) => {
+      sheaves.spare[0] = 99;
+    },
+    /does not exist/,
+  ],
+  [
+    'a sheaf that is lost',
+    ({ sheaves }) => {
+      sheaves.spare[0] = -1;
+    },
+    /sheaves, \d+ found/,
+  ],
+  [
+    'sheaves that no counter knows',
+    ({ cache }) => {
+      cache.stats[SlabStat.sheaf_free]!++;
+    },
+    /by the counters/,
+  ],
+  [
+    'a count of full sheaves',
+    ({ sheaves }) => {
+      sheaves.nr_full[0]!++;
+    },
+    /counts of full sheaves/,
+  ],
+  [
+    'a count of empty sheaves',
+    ({ sheaves }) => {
+      sheaves.nr_empty[0]!--;
+    },
+    /counts of empty sheaves/,
+  ],
+  [
+    'a full sheaf with room',
+    ({ sheaves }) => {
+      sheaves.size[sheaves.fullHead[0]!]!--;
+    },
+    /a full sheaf is not/,
+  ],
+  [
+    'an empty sheaf with objects',
+    ({ sheaves }) => {
+      sheaves.size[sheaves.emptyHead[0]!]!++;
+    },
+    /an empty sheaf is not/,
+  ],
+  [
+    'more objects than fit',
+    ({ sheaves }) => {
+      sheaves.size[sheaves.main[0]!] = 5;
+    },
+    /holds 5 of 4/,
+  ],
+  [
+    'an object of no slab',
+    ({ sheaves }) => {
+      sheaves.objects.slab[sheaves.base(sheaves.fullHead[0]!)] = 999;
+    },
+    /not the cache's/,
+  ],
+  [
+    'an object twice',
+    ({ sheaves }) => {
+      const at = sheaves.base(sheaves.fullHead[0]!);
+      sheaves.objects.slab[at] = sheaves.objects.slab[at + 1]!;
+      sheaves.objects.slot[at] = sheaves.objects.slot[at + 1]!;
+    },
+    /in a sheaf and free elsewhere/,
+  ],
+])('%s', (_what, damage, text) => {
+  const at = sheavesEverywhere();
+  damage(at);
+  expect(() => validateSlabs(at.rig.slabs)).toThrow(text);
 });
