@@ -60,10 +60,10 @@ class Duel {
   readonly #pfns: number[] = [];
   #attempts = 0;
 
-  constructor(seed: number, percent: number, hasMemory: boolean) {
+  constructor(seed: number, percent: number, hasMemory: boolean, capacities: readonly number[]) {
     const policy = {
       'slab.kind': 'sheaves',
-      'slab.sheaf_capacity': [8, 6, 3, 2],
+      'slab.sheaf_capacity': capacities,
       'slab.sheaf_header_bytes': 16,
       'slab.barn_full_sheaves': BARN_LIMIT,
     } as const;
@@ -284,8 +284,10 @@ test(`${STEPS} random operations on ${CPUS} CPUs of ${NODES} nodes do what the n
       fc.nat(),
       fc.constantFrom(0, 5, 60),
       fc.boolean(),
-      (steps, seed, percent, hasMemory) => {
-        const duel = new Duel(seed, percent, hasMemory);
+      // Sheaves that are often full, and some that are flushed in more than one batch.
+      fc.constantFrom([8, 6, 3, 2], [8, 6, 3, 2], [60, 40, 3, 2]),
+      (steps, seed, percent, hasMemory, capacities) => {
+        const duel = new Duel(seed, percent, hasMemory, capacities);
         for (const [i, one] of steps.entries()) {
           duel.step(one);
           steps_done++;

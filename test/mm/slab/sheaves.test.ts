@@ -157,6 +157,21 @@ test('sheaves are objects of the kmalloc caches, also of those that serve themse
   validateSlabs(rig.slabs);
 });
 
+test('without memory for another sheaf the main one is flushed', () => {
+  const rig = rigWith();
+  const cache = rig.cache(4096);
+  const places = rig.take(cache, 16);
+  const home = rig.cache(64, { name: 'home', flags: SLAB_NO_SHEAVES });
+  for (const place of places.splice(0, 8)) rig.free(cache, place);
+  rig.slabs.sheafMemory = { cacheFor: () => home };
+  rig.pages.fails = () => true;
+  const counters = moved(cache, () => rig.free(cache, places.pop()!));
+  expect(counters).toMatchObject({ free_fastpath: 1, barn_put_fail: 1, sheaf_flush: 4 });
+  const { main, spare, size } = cache.sheaves!;
+  expect([size[main[0]!], size[spare[0]!]]).toEqual([1, 4]);
+  validateSlabs(rig.slabs);
+});
+
 describe('from any context', () => {
   function nolockRig() {
     const rig = rigWith();
