@@ -142,7 +142,7 @@ describe('the rest of a trace', () => {
   test('whole objects are kept or left out, and other events by themselves', async () => {
     const input = await ofRows('ts,cpu,ctx,op,id,order,pfn,depth,arg', [
       '1000,0,task,mark,,,,,begin',
-      '2000,0,task,alloc,x,3,,,',
+      '2000,1,task,alloc,x,3,,,',
       '3000,1,softirq,alloc,y,0,,1,',
       '4000,1,hardirq,alloc,,3,0x40,2,',
       '5000,1,softirq,free,y,0,,1,',
@@ -167,7 +167,7 @@ describe('the rest of a trace', () => {
           `${batch.ts[row]} ${batch.cpu[row]} ${batch.ctx[row]} ${batch.op[row]} ${batch.depth[row]}`,
         );
     // What the hardirq had interrupted is gone: it is nested in nothing but the task.
-    expect(rows).toEqual(['2000 0 0 0 0', '4000 1 2 0 1', '6000 0 0 1 0']);
+    expect(rows).toEqual(['2000 1 0 0 0', '4000 1 2 0 1', '6000 0 0 1 0']);
   });
 
   test('what runs out of tests is said to, and holds all the same', async () => {
