@@ -385,6 +385,20 @@ describe('objects that nobody named', () => {
   });
 });
 
+test('with sheaves no CPU has a slab, and half a main sheaf of what counts as active', () => {
+  const begun = start(bench('mainline-7.2'), row('filp', [150, 210, 10], FILP));
+  const { machine, names, objects } = begun;
+  const cache = names.named('filp')!;
+  const { main, size, capacity } = cache.sheaves!;
+  expect(cache.cpuSlab.every((slab) => slab === NO_SLAB)).toBe(true);
+  expect([...main].map((sheaf) => size[sheaf])).toEqual([capacity / 2, capacity / 2]);
+  expect(listedFree(begun, cache)).toBe(210 - 150);
+  let alive = 0;
+  while (objects.takeUnknown(cache) !== NO_SLAB) alive++;
+  expect(alive).toBe(150 - capacity);
+  validateSlabs(machine.slabs);
+});
+
 test('a saved state goes on as if it had never been saved', async () => {
   const text = row('filp', [300, 420, 20], FILP) + row('kmalloc-64', [100, 128, 2], '64 64 1');
   const [saved, resumed] = [start(bench('mainline-6.18'), text), start(bench('mainline-6.18'), text)];

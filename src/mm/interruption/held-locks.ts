@@ -59,11 +59,16 @@ export class HeldLocks {
     return this.#kinds[at] === kind && this.#owners[at] === owner && this.#indexes[at] === index;
   }
 
-  /** All but the lock of the page lists are taken with interrupts off. model: slub 7.1 */
+  /** All but the locks of the page lists and of a CPU's sheaves are taken with interrupts off. model: slub 7.1, 8a.2 */
   turnsInterruptsOff(cpu: number): boolean {
     for (let at = this.count - 1; at >= 0; at--)
-      if (this.#cpus[at] === cpu && this.#kinds[at] !== LockKind.pcp) return true;
+      if (this.#cpus[at] === cpu && this.#kinds[at] !== LockKind.pcp && !this.#isOfSheaves(at)) return true;
     return false;
+  }
+
+  #isOfSheaves(at: number): boolean {
+    const owner = this.#owners[at]!;
+    return this.#kinds[at] === LockKind.cpu_slab && 'sheaves' in owner && owner.sheaves !== null;
   }
 
   /** Names of what is held, outermost first, by whom `wants` says. */

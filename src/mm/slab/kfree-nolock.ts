@@ -24,7 +24,9 @@ export function kfreeNolock(
   // The charge goes at once, even if the slot waits.
   if (allocator.charges !== null) allocator.charges.freed(cache, cpu, slab, slot);
   if (allocator.usesSheaves) {
-    if (freesFromAnywhere(allocator, cache, cpu, slab, slot)) return true;
+    // A lock that sleeps is not even tried there. model: slub 3.6
+    const mayTry = !(allocator.build.preempt_rt && isAtomic(context));
+    if (mayTry && freesFromAnywhere(allocator, cache, cpu, slab, slot)) return true;
     deferred.freeObjectLater(cpu, slab, slot);
     return false;
   }

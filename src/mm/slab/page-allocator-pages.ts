@@ -4,9 +4,10 @@
  */
 import { allocPages } from '../page-alloc/alloc-pages.js';
 import { freePages } from '../page-alloc/free-owned.js';
-import { allocPagesNolock } from '../page-alloc/nolock.js';
+import { allocPagesNolock, freePagesNolock } from '../page-alloc/nolock.js';
 import type { PageAllocator } from '../page-alloc/page-allocator.js';
 import { NO_PFN } from '../types.js';
+import type { KmemCache } from './kmem-cache.js';
 import type { SlabPages } from './slab-interfaces.js';
 
 export class PageAllocatorPages implements SlabPages {
@@ -24,8 +25,9 @@ export class PageAllocatorPages implements SlabPages {
     return pfn;
   }
 
-  freeSlabPages(cpu: number, pfn: number, order: number): void {
-    freePages(this.mm, cpu, pfn, order);
+  freeSlabPages(cpu: number, pfn: number, order: number, _cache: KmemCache | null, noSpin?: boolean): void {
+    if (noSpin) freePagesNolock(this.mm, cpu, pfn, order);
+    else freePages(this.mm, cpu, pfn, order);
   }
 
   nodeOf(pfn: number): number {

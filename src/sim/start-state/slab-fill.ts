@@ -9,6 +9,7 @@ import { addPartial } from '../../mm/slab/node-partial-list.js';
 import type { SlabAllocator } from '../../mm/slab/slab-allocator.js';
 import { NO_SLOT, SLAB_FROZEN, SLAB_ON_FULL_LIST } from '../../mm/slab/slab-table.js';
 import { hashBelow } from './hash.js';
+import { fillSheaves } from './sheaf-fill.js';
 
 /** Fraction of the golden ratio: its multiples fill an interval evenly without ever forming a ramp. */
 const GOLDEN = 0.618_033_988_749_894_9;
@@ -25,7 +26,7 @@ export function fillSlabs(
   const most = numbers.reduce((sum, slab) => sum + table.objects[slab]!, 0);
   const free = Math.min(free_objects, most);
   const needed = leastPartial(slabs, numbers, free);
-  const own = cpuSlabs(slabs, cache, numbers, numbers.length - needed);
+  const own = cpuSlabs(slabs, cache, numbers, slabs.usesSheaves ? 0 : numbers.length - needed);
   const rest = numbers.filter((slab) => !own.has(slab));
   const wish = Math.ceil((2 * free) / Math.max(1, cache.geometry.objects));
   const partial = evenly(rest, free === 0 ? 0 : Math.min(rest.length, free, Math.max(needed, wish)));
@@ -36,6 +37,7 @@ export function fillSlabs(
   const freeOf = new Map(partial.map((slab, i) => [slab, counts[i]!]));
   for (const slab of rest) placeSlab(slabs, cache, slab, freeOf.get(slab) ?? 0);
   for (const [slab, cpu] of own) loadCpuSlab(slabs, cache, slab, cpu);
+  fillSheaves(slabs, cache, numbers);
 }
 
 /** Slabs that so many free slots take at least, whichever those are. */

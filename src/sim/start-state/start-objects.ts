@@ -6,6 +6,7 @@
  * model: slab-caches 5.4
  */
 import type { KmemCache } from '../../mm/slab/kmem-cache.js';
+import { slotsInSheaves } from '../../mm/slab/sheaves/validate-sheaves.js';
 import type { SlabAllocator } from '../../mm/slab/slab-allocator.js';
 import { SLAB_KMALLOC } from '../../mm/slab/slab-flags.js';
 import { NO_SLAB, NO_SLOT } from '../../mm/slab/slab-table.js';
@@ -140,12 +141,14 @@ export class StartObjects {
     for (let slot = 0; ; slot++) if (this.#hasBit(first + slot) && left-- === 0) return slot;
   }
 
-  /** Alive is what is on no freelist: neither the slab's own nor a CPU's. */
+  /** Alive is what is on no freelist, neither the slab's own nor a CPU's, and in no sheaf. */
   #markAlive(cache: number): void {
     const { table, caches } = this.slabs;
     const begin = this.#begins[cache]!;
     const end = this.#begins[cache + 1]!;
     const owners = new Map<number, number>();
+    const parked = new Map<number, number[]>();
+    slotsInSheaves(this.slabs, caches[cache]!, parked);
     for (const [cpu, slab] of caches[cache]!.cpuSlab.entries()) owners.set(slab, cpu);
     for (let at = begin; at < end; at++) {
       const slab = this.#slabs[at]!;
@@ -155,6 +158,7 @@ export class StartObjects {
       const cpu = owners.get(slab);
       if (cpu !== undefined)
         for (const slot of table.slotsFrom(slab, caches[cache]!.freelist[cpu]!)) isFree[slot] = 1;
+      for (const slot of parked.get(slab) ?? []) isFree[slot] = 1;
       let alive = 0;
       for (let slot = 0; slot < objects; slot++)
         if (isFree[slot] === 0) {

@@ -4,6 +4,7 @@
  * The counts are looked at before the lock is taken and again after, as an interruption may come between.
  * model: slub 8a.3
  */
+import { GFP_RECLAIM } from '../../gfp.js';
 import type { KmemCache } from '../kmem-cache.js';
 import type { SlabAllocator } from '../slab-allocator.js';
 import { SlabLock } from '../slab-interfaces.js';
@@ -15,9 +16,7 @@ export const BARN_TOO_FULL = -2;
 export const BARN_BUSY = -3;
 
 function lockBarn(slabs: SlabAllocator, cache: KmemCache, node: number, allowSpin: boolean): boolean {
-  if (!allowSpin && slabs.isHeldBelow(SlabLock.barn, cache, node)) return false;
-  slabs.lock(SlabLock.barn, cache, node);
-  return true;
+  return slabs.lockFor(allowSpin ? GFP_RECLAIM : 0, SlabLock.barn, cache, node);
 }
 
 /** @returns an empty sheaf, or NO_SHEAF */

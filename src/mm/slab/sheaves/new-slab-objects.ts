@@ -28,12 +28,10 @@ export function allocFromNewSlab(
   const { table } = slabs;
   const node = table.node[slab]!;
   const isLeft = table.objects[slab]! > count;
-  if (isLeft && !allowSpin && slabs.isHeldBelow(SlabLock.list_lock, cache, node)) {
+  if (isLeft && !allowSpin && !slabs.lockFor(0, SlabLock.list_lock, cache, node)) {
     freeSlab(slabs, cache, cpu, slab, true);
     return 0;
   }
-  // The request's own lock comes first, so that nobody frees into a slab that no list has yet.
-  if (isLeft && !allowSpin) slabs.lock(SlabLock.list_lock, cache, node);
   const taken = Math.min(count, table.objects[slab]!);
   let slot = table.freelist[slab]!;
   for (let i = 0; i < taken; i++) {

@@ -77,8 +77,7 @@ function refillFromNode(
   count: number,
 ): number {
   if (cache.nr_partial[node] === 0) return 0;
-  if (!allowSpin && slabs.isHeldBelow(SlabLock.list_lock, cache, node)) return 0;
-  slabs.lock(SlabLock.list_lock, cache, node);
+  if (!slabs.lockFor(allowSpin ? GFP_RECLAIM : 0, SlabLock.list_lock, cache, node)) return 0;
   let slab = isolateSlabs(slabs, cache, node, gfp, count);
   slabs.unlock(SlabLock.list_lock, cache, node);
   let filled = 0;

@@ -87,7 +87,7 @@ function pastSheavesBulk(
   count: number,
 ): boolean {
   let got = 0;
-  if (cache.isDebug) {
+  if (cache.takesSingly) {
     for (; got < count; got++) {
       const slab = allocPastSheaves(slabs, cache, cpu, gfp, NO_NODE);
       if (slab === NO_SLAB) break;

@@ -48,7 +48,7 @@ function takeFirst(
   slab: number,
   allowSpin: boolean,
 ): boolean {
-  if (cache.isDebug) return allocSingleFromNewSlab(slabs, cache, cpu, gfp, slab) !== NO_SLAB;
+  if (cache.takesSingly) return allocSingleFromNewSlab(slabs, cache, cpu, gfp, slab) !== NO_SLAB;
   const one = new ObjectArray(1);
   if (allocFromNewSlab(slabs, cache, cpu, slab, one, 0, 1, allowSpin) === 0) return false;
   slabs.slot = one.slot[0]!;
