@@ -53,6 +53,19 @@ export class Prng {
     return result >>> 0;
   }
 
+  /** What it would go on from. */
+  state(): number[] {
+    return [this.#a, this.#b, this.#c, this.#d];
+  }
+
+  /** Goes on from a state of its own. */
+  restore([a = 0, b = 0, c = 0, d = 1]: readonly number[]): void {
+    this.#a = a | 0;
+    this.#b = b | 0;
+    this.#c = c | 0;
+    this.#d = d | 0;
+  }
+
   /** A whole number from 0 to n - 1. */
   below(n: number): number {
     return Math.floor((this.next() * n) / TWO_32);

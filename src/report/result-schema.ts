@@ -212,6 +212,10 @@ export const resultSchema = z.strictObject({
   mode: z
     .enum(['free', 'pinned'])
     .describe('free: the policy decides each PFN; pinned: the recorded PFN is taken'),
+  injected: z
+    .array(z.string())
+    .nullish()
+    .describe('what --inject made strike inside the operations of the trace'),
   seed: z.int(),
   policy: policySchema,
   machine: machineSchema,

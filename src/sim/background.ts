@@ -30,6 +30,13 @@ const DRAIN_NS = 3_600_000_000_000;
 
 const KSWAPD_STEPS = ['start', 'end', 'nap_end'] as const;
 
+/** Work that CPUs put off until they take interrupts. */
+export interface TimedIrqWork {
+  readonly due_ns: number;
+  onQueued: (() => void) | null;
+  runDue(now_ns: number): void;
+}
+
 interface NodeTimers {
   readonly node: NodeState;
   kswapd_ns: number;
@@ -48,6 +55,8 @@ export class SimBackground implements Background {
   readonly #vmstat_ns: number[];
   /** without a change for so long, every timer had two turns */
   readonly #settled_ns: number;
+  /** deferred work of the slab allocator; null where no slabs are modelled */
+  #irqWork: TimedIrqWork | null = null;
   /** nodes whose superpageblocks have had work; null before the first */
   #spbWork: readonly SpbNodeWork[] | null = null;
 
@@ -104,6 +113,15 @@ export class SimBackground implements Background {
     this.due_ns = Math.min(this.due_ns, timers.kcompactd_ns);
   }
 
+  /** From now on this work runs when it is due. */
+  takeOver(work: TimedIrqWork): void {
+    this.#irqWork = work;
+    work.onQueued = () => {
+      this.due_ns = Math.min(this.due_ns, work.due_ns);
+    };
+    this.due_ns = Math.min(this.due_ns, work.due_ns);
+  }
+
   wakeSpbWork(work: SpbNodeWork): void {
     this.#spbWork ??= (this.#mm.spb?.nodes ?? []).filter((each) => each !== null);
     if (!this.#spbWork.includes(work)) this.#spbWork = [...this.#spbWork, work];
@@ -130,6 +148,7 @@ export class SimBackground implements Background {
     if (this.#timers.some(({ kswapd_ns, kcompactd_ns }) => kswapd_ns !== NEVER || kcompactd_ns !== NEVER))
       return;
     if (this.#spbWork?.some(({ due_ns }) => due_ns !== NEVER)) return;
+    if (this.#irqWork !== null && this.#irqWork.due_ns !== NEVER) return;
     const interval = this.#mm.policy['vmstat.interval_ns'];
     const skipped = (due: number, every: number) => due + Math.max(0, Math.floor((ts - due) / every)) * every;
     this.#vmstat_ns.forEach((due, cpu) => {
@@ -142,6 +161,7 @@ export class SimBackground implements Background {
   /** Nothing is under way that `drain` would bring to an end: it changes nothing now. */
   get isDrained(): boolean {
     if (this.#dueSpbWork(this.now_ns + DRAIN_NS) !== undefined) return false;
+    if (this.#irqWork !== null && this.#irqWork.due_ns <= this.now_ns + DRAIN_NS) return false;
     return !this.#timers.some(({ node, kswapd_ns }) => node.kswapd_run !== null && kswapd_ns !== NEVER);
   }
 
@@ -151,6 +171,7 @@ export class SimBackground implements Background {
    */
   drain(): void {
     const end_ns = this.now_ns + DRAIN_NS;
+    while (this.#irqWork !== null && this.#irqWork.due_ns <= end_ns) this.runUntil(this.#irqWork.due_ns);
     for (let work = this.#dueSpbWork(end_ns); work !== undefined; work = this.#dueSpbWork(end_ns))
       this.runUntil(work.due_ns);
     for (const timers of this.#timers)
@@ -159,6 +180,10 @@ export class SimBackground implements Background {
 
   /** @returns whether it had anything to do */
   #runOne(): boolean {
+    if (this.#irqWork !== null && this.#irqWork.due_ns <= this.due_ns) {
+      this.#irqWork.runDue(this.now_ns);
+      return true;
+    }
     const work = this.#dueSpbWork(this.due_ns);
     if (work !== undefined) {
       work.run(this.now_ns);
@@ -216,6 +241,7 @@ export class SimBackground implements Background {
       due = Math.min(due, timers.kswapd_ns, timers.kcompactd_ns, timers.proactive_ns);
     for (const ns of this.#vmstat_ns) due = Math.min(due, ns);
     for (const work of this.#spbWork ?? []) due = Math.min(due, work.due_ns);
+    if (this.#irqWork !== null) due = Math.min(due, this.#irqWork.due_ns);
     this.due_ns = due;
   }
 }

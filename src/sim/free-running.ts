@@ -9,8 +9,13 @@ import { allocPagesNolock } from '../mm/page-alloc/nolock.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import type { StateIo } from '../mm/state-io.js';
 import { Migratetype } from '../mm/types.js';
-import { type EventBatch, EventFlag, FIRST_OBSERVATION, NONE_U32, Op } from '../trace/event-batch.js';
+import { Ctx, type EventBatch, EventFlag, FIRST_OBSERVATION, NONE_U32, Op } from '../trace/event-batch.js';
+import { hasNested } from '../trace/nesting.js';
+import type { SlabinfoCache } from '../trace/recording/snapshot/slabinfo.js';
 import type { SimBackground } from './background.js';
+import type { InjectSpec } from './interruption/inject-spec.js';
+import { Injector } from './interruption/injector.js';
+import { endOfGroup, Interruptions } from './interruption/interruptions.js';
 import type { Notes } from './notes.js';
 import { PageFrees } from './page-frees.js';
 import { Fate, NO_PAGE, PageOwners } from './page-owners.js';
@@ -28,6 +33,9 @@ export interface FreeRunOptions {
   readonly background: SimBackground;
   /** slabs that the trace begins with, where it has slab events and a recording tells of them */
   readonly slabStart?: SlabStartSources | undefined;
+  /** operations that strike inside those of the trace */
+  readonly inject?: readonly InjectSpec[] | undefined;
+  readonly seed?: number | undefined;
 }
 
 const RARE_OUTCOMES = { ok: Outcome.ok, failed: Outcome.failed, not_modelled: Outcome.not_replayed } as const;
@@ -44,8 +52,16 @@ export class FreeRunningReplay {
   readonly #background: SimBackground;
   readonly #frees: PageFrees;
   readonly #rareOps: RareOps;
-  /** made by the first slab event */
+  /** made when it is first needed */
   #slab: SlabReplay | null = null;
+  /** the trace has slab events, so its page events for slabs are the model's business */
+  #seesSlabs = false;
+  readonly #inject: readonly InjectSpec[];
+  readonly #seed: number;
+  /** made by the first nested row, or by the first row if something is injected */
+  #interruptions: Interruptions | null = null;
+  /** an operation is under way that something may strike in */
+  #isListening = false;
   /** the trace is of a real kernel, whose own pages it names */
   #pagesAreRecorded = false;
 
@@ -56,8 +72,12 @@ export class FreeRunningReplay {
     this.#background = options.background;
     this.owners.trackMoves(mm, options.startIsRecorded);
     this.#frees = new PageFrees(mm, this.owners, options.notes, options.startIsRecorded);
-    if (options.slabStart !== undefined && mm.policy['slab.replay'])
+    this.#inject = options.inject ?? [];
+    this.#seed = options.seed ?? 0;
+    if (options.slabStart !== undefined && mm.policy['slab.replay']) {
       this.#slab = this.#beginSlabs(options.slabStart);
+      this.#seesSlabs = true;
+    }
     this.#rareOps = new RareOps(mm, this.owners, this.#notes);
   }
 
@@ -67,16 +87,39 @@ export class FreeRunningReplay {
     io.part('frees', this.#frees);
     io.part('rare_ops', this.#rareOps);
     this.#pagesAreRecorded = io.flag('pages_are_recorded', this.#pagesAreRecorded);
-    this.#slab = io.optional('slab', this.#slab, () => this.#makeSlab());
+    this.#seesSlabs = io.flag('sees_slabs', this.#seesSlabs);
+    const listed = io.plain('listed_caches', this.#slab?.listed ?? []);
+    this.#slab = io.optional('slab', this.#slab, () => this.#makeSlab(listed));
+    this.#interruptions = io.optional('interruptions', this.#interruptions, () => this.#makeInterruptions());
   }
 
-  #makeSlab(): SlabReplay {
-    return new SlabReplay(this.#mm, this.#notes);
+  /** @param listed caches of the recording that a saved run began with */
+  #makeSlab(listed: readonly SlabinfoCache[] = []): SlabReplay {
+    if (listed.length === 0) return this.#tookOver(new SlabReplay(this.#mm, this.#notes));
+    const sources = { slabinfo: listed, kpageflags: undefined, scan: undefined, isLoaded: true };
+    return this.#tookOver(new SlabReplay(this.#mm, this.#notes, sources));
+  }
+
+  #tookOver(slab: SlabReplay): SlabReplay {
+    this.#background.takeOver(slab.irqs);
+    this.#frees.nolock = slab.nolock;
+    return slab;
+  }
+
+  #slabs(): SlabReplay {
+    this.#slab ??= this.#makeSlab();
+    return this.#slab;
+  }
+
+  #makeInterruptions(): Interruptions {
+    const slab = this.#slabs();
+    const injector = this.#inject.length === 0 ? null : new Injector(slab, this.#inject, this.#seed);
+    return new Interruptions(this.#mm, slab, this.#notes, injector, (batch, row) => this.#event(batch, row));
   }
 
   /** Slabs of the start have pages, and so the recorded kernel's events on these are theirs. */
   #beginSlabs(sources: SlabStartSources): SlabReplay {
-    const slab = new SlabReplay(this.#mm, this.#notes, sources);
+    const slab = this.#tookOver(new SlabReplay(this.#mm, this.#notes, sources));
     const { table } = slab.machine.slabs;
     for (let number = 0; number < table.end; number++)
       this.owners.clearPages(table.pfn[number]!, table.order[number]!, Fate.slab);
@@ -89,6 +132,43 @@ export class FreeRunningReplay {
   }
 
   replay(batch: EventBatch, from = 0, to = batch.length): void {
+    if (this.#inject.length > 0 || hasNested(batch, from, Math.min(to + 1, batch.length)))
+      this.#replayInterrupted(batch, from, to);
+    else this.#replayPlain(batch, from, to);
+  }
+
+  /** Rows with what is nested in them: those are replayed with the row that they interrupt. */
+  #replayInterrupted(batch: EventBatch, from: number, to: number): void {
+    this.#interruptions ??= this.#makeInterruptions();
+    const interruptions = this.#interruptions;
+    const background = this.#background;
+    for (let i = from; i < to; i++) {
+      if (batch.depth[i] !== 0) continue;
+      const now = batch.ts[i]!;
+      if (now >= background.due_ns) background.runUntil(now);
+      background.now_ns = now;
+      const end = endOfGroup(batch, i);
+      if (end === i + 1 && !interruptions.listensAlways) {
+        this.#event(batch, i);
+        continue;
+      }
+      this.#slabs().irqs.now_ns = now;
+      this.#isListening = true;
+      interruptions.run(batch, i, end);
+      this.#isListening = false;
+      this.#slabs().noteBacklog(now);
+    }
+  }
+
+  /** One row, at the time that it is. */
+  #event(batch: EventBatch, i: number): void {
+    const op = batch.op[i]!;
+    if (op === Op.alloc) this.#alloc(batch, i);
+    else if (op === Op.free) this.#free(batch, i);
+    else this.#other(batch, i, op);
+  }
+
+  #replayPlain(batch: EventBatch, from: number, to: number): void {
     const { ts, op, flags, cpu: cpus, node: nodes, id: ids, order: orders } = batch;
     const background = this.#background;
     const { nr_cpus } = this.#mm;
@@ -168,7 +248,7 @@ export class FreeRunningReplay {
     if (flags & EventFlag.hasPfn) {
       this.#frees.freeImplied(cpu, batch.pfn[i]!, order);
       this.#pagesAreRecorded = true;
-      if (this.#slab !== null && isSlabRequest(gfp, order)) {
+      if (this.#seesSlabs && isSlabRequest(gfp, order)) {
         this.#leaveToSlab(batch, i);
         return;
       }
@@ -178,12 +258,30 @@ export class FreeRunningReplay {
     this.#finishAlloc(batch, i, Op.alloc, pfn, order, migratetype);
   }
 
+  /** A raw lock of the trace keeps interrupts off, and what waits for them. */
+  #outsideLock(batch: EventBatch, i: number, op: number): void {
+    const { irqs } = this.#slabs();
+    const cpu = this.#cpu(batch.cpu[i]!);
+    irqs.now_ns = this.#background.now_ns;
+    if (op === Op.lock) irqs.lock(cpu);
+    const isKnown = op === Op.lock || irqs.unlock(cpu);
+    this.#tallies.event(op, batch.ctx[i]!, isKnown ? Outcome.ok : Outcome.failed);
+  }
+
   #slabEvent(batch: EventBatch, i: number, op: number): void {
-    this.#slab ??= this.#makeSlab();
-    const { ops } = this.#slab;
-    ops.pagesAreRecorded = this.#pagesAreRecorded;
-    const outcome = ops.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));
+    const slab = this.#slabs();
+    const cpu = this.#cpu(batch.cpu[i]!);
+    this.#seesSlabs = true;
+    slab.irqs.now_ns = this.#background.now_ns;
+    slab.machine.slabs.mayPreempt = !slab.irqs.isAtomic(cpu);
+    slab.ops.pagesAreRecorded = this.#pagesAreRecorded;
+    const outcome = slab.ops.replay(batch, i, cpu, this.#node(batch.node[i]!));
     this.#tallies.event(op, batch.ctx[i]!, RARE_OUTCOMES[outcome]);
+    slab.noteBacklog(batch.ts[i]!);
+    if (this.#isListening) return;
+    if (batch.ctx[i] === Ctx.nmi) slab.noteNmiCall(op, cpu, batch.ts[i]!);
+    slab.irqs.afterOperation(cpu);
+    slab.noteBacklog(batch.ts[i]!);
   }
 
   /** A slab of the recorded kernel: the model's slab allocator decides when it needs one. */
@@ -234,10 +332,15 @@ export class FreeRunningReplay {
 
   #free(batch: EventBatch, i: number, op: number = Op.free): void {
     const cpu = this.#cpu(batch.cpu[i]!);
+    const frees = this.#frees;
+    // The free below may be struck by one of another kind.
+    const before = frees.nolockContext;
+    frees.nolockContext = op === Op.free_nolock ? (batch.ctx[i]! as Context) : null;
     const done =
       batch.flags[i]! & EventFlag.hasPfn
         ? this.#frees.freeRecorded(cpu, batch.pfn[i]!, batch.order[i]!)
         : this.#frees.freeId(cpu, batch.id[i]!, batch.order[i]!);
+    frees.nolockContext = before;
     this.#tallies.event(op, batch.ctx[i]!, done ? Outcome.ok : Outcome.not_replayed);
   }
 
@@ -255,7 +358,11 @@ export class FreeRunningReplay {
     if (flags & EventFlag.hasPfn) this.#frees.freeImplied(cpu, batch.pfn[i]!, order);
     const node = this.#node(batch.node[i]!);
     const context = batch.ctx[i]! as Context;
-    const pfn = allocPagesNolock(this.#mm, cpu, order, node, (gfp & GFP_ACCOUNT_BIT) !== 0, context);
+    const account = (gfp & GFP_ACCOUNT_BIT) !== 0;
+    const pfn =
+      this.#slab === null
+        ? allocPagesNolock(this.#mm, cpu, order, node, account, context)
+        : this.#slab.nolock.allocPages(cpu, order, node, account, context);
     this.#finishAlloc(batch, i, Op.alloc_nolock, pfn, order, Migratetype.unmovable);
   }
 
@@ -272,9 +379,9 @@ export class FreeRunningReplay {
     } else if (op === Op.alloc_nolock) {
       this.#allocNolock(batch, i);
     } else if (op === Op.free_nolock) {
-      this.#frees.nolockContext = batch.ctx[i]! as Context;
       this.#free(batch, i, op);
-      this.#frees.nolockContext = null;
+    } else if (op === Op.lock || op === Op.unlock) {
+      this.#outsideLock(batch, i, op);
     } else {
       const rare = this.#rareOps;
       const outcome = rare.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));

@@ -39,6 +39,7 @@ export const NOTE_MEANINGS = {
     'frees of slab objects that no event allocated, and that are none of those known from the start',
   slab_page_events:
     "page events of the recorded kernel's slabs, left out: the model's slabs have pages of their own",
+  nested_behind: 'nested rows whose point the interrupted operation never came to: replayed right behind it',
   not_modelled: 'events of kinds that are read but not yet modelled (memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   unknown_types:

@@ -13,12 +13,15 @@ import { PAGEBLOCK_ORDER } from '../mm/types.js';
 import { NO_ORDER, NONE_U32 } from '../trace/event-batch.js';
 import type { Notes } from './notes.js';
 import { Fate, NO_PAGE, type PageOwners } from './page-owners.js';
+import type { NolockCalls } from './slab/nolock-calls.js';
 
 export class PageFrees {
   /** page that the last call was about, as the model has it; NO_PAGE where there is none */
   last_pfn = NO_PAGE;
   /** context of the free_pages_nolock() at hand; null for every other event */
   nolockContext: Context | null = null;
+  /** takes note of such frees; null where no slabs are modelled */
+  nolock: NolockCalls | null = null;
   readonly #mm: PageAllocator;
   readonly #owners: PageOwners;
   readonly #notes: Notes;
@@ -75,6 +78,7 @@ export class PageFrees {
   /** Gives pages back as the event at hand does. model: page-allocator 3.10 */
   #release(cpu: number, pfn: number, order: number): void {
     if (this.nolockContext === null) freePages(this.#mm, cpu, pfn, order);
+    else if (this.nolock !== null) this.nolock.freePages(cpu, pfn, order, this.nolockContext);
     else freePagesNolock(this.#mm, cpu, pfn, order, this.nolockContext);
   }
 

@@ -16,7 +16,7 @@ import { InputError } from '../trace/input-error.js';
 import { isDirectory, openRecording, type Recording } from '../trace/recording/recording.js';
 import type { OpenOptions } from '../trace/source.js';
 import { SimBackground } from './background.js';
-import { FreeRunningReplay } from './free-running.js';
+import { FreeRunningReplay, type FreeRunOptions } from './free-running.js';
 import { isGenerated } from './generated-name.js';
 import { DEFAULT_MAX_MACHINE_PAGES, type MachineProblem, machineSizeProblem } from './machine-limit.js';
 import type { Notes } from './notes.js';
@@ -166,12 +166,14 @@ export function beginFreeRunning(
   start_ns: number,
   notes: Notes,
   tallies: Tallies,
+  { inject, seed }: Pick<FreeRunOptions, 'inject' | 'seed'> = {},
 ): { readonly replay: FreeRunningReplay; readonly background: SimBackground } {
   const { mm, state } = start;
   enableLru(mm);
   const background = new SimBackground(mm, start_ns);
   const startIsRecorded = state.kind !== 'fresh';
   const slabStart = slabSources(start.material);
-  const replay = new FreeRunningReplay(mm, { startIsRecorded, notes, tallies, background, slabStart });
+  const options = { startIsRecorded, notes, tallies, background, slabStart, inject, seed };
+  const replay = new FreeRunningReplay(mm, options);
   return { replay, background };
 }

@@ -10,7 +10,7 @@ import { invariant } from '../mm/invariant.js';
 import { serializeMachine } from '../mm/machine-state.js';
 import { validate } from '../mm/page-alloc/validate.js';
 import type { StateIo } from '../mm/state-io.js';
-import { resetVmEvents, vmstatCounters } from '../mm/vmstat.js';
+import { lruPages, resetVmEvents, vmstatCounters } from '../mm/vmstat.js';
 import { metricsOf } from '../report/metrics/catalogue.js';
 import { resultPolicy } from '../report/result-policy.js';
 import type { ResultNote, ResultReadInput, RunResult } from '../report/run-result.js';
@@ -18,6 +18,7 @@ import type { EventBatch } from '../trace/event-batch.js';
 import type { TraceSetReport } from '../trace/trace-set.js';
 import type { SimBackground } from './background.js';
 import { FreeRunningReplay } from './free-running.js';
+import type { InjectSpec } from './interruption/inject-spec.js';
 import { Notes } from './notes.js';
 import { pinRecording } from './pinned/pin-recording.js';
 import { PinnedReplay } from './pinned/pinned-replay.js';
@@ -26,6 +27,7 @@ import { beginFreeRunning, type Start } from './prepare-run.js';
 import { resultSpb } from './result-spb.js';
 import { resultMigratetypes, resultNodes, resultZones } from './result-zones.js';
 import { Series } from './series.js';
+import type { SlabReplay } from './slab/slab-replay.js';
 import { Stopwatch } from './stopwatch.js';
 import { Tallies } from './tallies.js';
 import { TimeWindow } from './time-window.js';
@@ -35,6 +37,8 @@ export interface SessionOptions {
   readonly policy: ResolvedPolicy;
   readonly mode: 'free' | 'pinned';
   readonly seed: number;
+  /** operations that strike inside those of the trace; not for pinned replays */
+  readonly inject?: readonly InjectSpec[];
   readonly from_ns?: number;
   readonly to_ns?: number;
   readonly series_ns?: number;
@@ -187,6 +191,10 @@ export class ReplaySession {
     this.#check(end - first);
   }
 
+  get #slab(): SlabReplay | null {
+    return this.#replay instanceof FreeRunningReplay ? this.#replay.slab : null;
+  }
+
   #beginCounting(first_ns: number): void {
     this.#first_ns = first_ns;
     if (this.#warmUpEvents === 0) return;
@@ -194,6 +202,7 @@ export class ReplaySession {
     this.#notes.add('warm_up', this.#warmUpEvents);
     this.#tallies.clear();
     resetVmEvents(this.start.mm);
+    this.#slab?.observations.begin(first_ns);
     this.#series = new Series(this.start.mm, first_ns, this.options.series_ns, this.#unknownCounts);
   }
 
@@ -223,7 +232,12 @@ export class ReplaySession {
       this.#validate = pinned.validate;
       return this.#replay;
     }
-    const free = beginFreeRunning(this.start, start_ns, this.#notes, this.#tallies);
+    const { inject, seed } = this.options;
+    const free = beginFreeRunning(this.start, start_ns, this.#notes, this.#tallies, { inject, seed });
+    this.#validate = () => {
+      validate(mm);
+      free.replay.slab?.validate();
+    };
     this.#background = free.background;
     this.#replay = free.replay;
     return this.#replay;
@@ -252,6 +266,7 @@ export class ReplaySession {
     if (this.#events === 0) this.#beginCounting(0);
     this.#background?.drain();
     const pinned = this.#replay instanceof PinnedReplay ? this.#replay : undefined;
+    const slab = this.#slab;
     pinned?.finish();
     if (options.check) this.#validate();
     const findings = pinned === undefined ? { shown: [], total: {} } : resultFindings(pinned);
@@ -274,13 +289,15 @@ export class ReplaySession {
         thp: mm.spec.thp,
       },
       migratetypes: resultMigratetypes(mm),
-      start_state: start.state,
+      injected: (options.inject ?? []).map(({ text }) => text),
+      start_state: { ...start.state, notes: [...start.state.notes, ...(slab?.notes ?? [])] },
       span: { first_ns: this.#first_ns, last_ns: this.#last_ns, events: this.#events },
       events: this.#tallies.eventRows(),
       allocations: this.#tallies.allocationRows(),
       notes: [...this.#read.flatMap(({ notes }) => notes), ...this.#notes.entries({ moved_traces: moved })],
-      vmstat: Object.fromEntries(vmstatCounters(mm)),
-      nodes: resultNodes(mm),
+      vmstat: Object.fromEntries(vmstatCounters(mm, lruPages, slab?.machine.slabs)),
+      nodes: resultNodes(mm, slab?.machine.slabs),
+      slab: slab?.result(this.#last_ns) ?? null,
       zones: resultZones(mm, this.#unknownCounts),
       superpageblocks: resultSpb(mm),
       series: this.#series?.samples ?? [],

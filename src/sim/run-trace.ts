@@ -5,6 +5,7 @@ import type { RunResult } from '../report/run-result.js';
 import type { EventBatch } from '../trace/event-batch.js';
 import { REPLAYED_TABLES } from '../trace/open-traces.js';
 import type { Join, TraceSet } from '../trace/trace-set.js';
+import type { InjectSpec } from './interruption/inject-spec.js';
 import { openInputs } from './open-inputs.js';
 import { NO_PAGE } from './page-owners.js';
 import { prepareStart, type StartRequest } from './prepare-run.js';
@@ -23,6 +24,8 @@ export interface RunRequest extends StartRequest {
   /** the inputs, if they have been opened ahead; with `save`, all their string tables */
   readonly traces?: () => Promise<TraceSet>;
   readonly seed: number;
+  /** operations that strike inside those of the trace */
+  readonly inject?: readonly InjectSpec[];
   readonly onProgress?: (done: { events: number; ts_ns: number }) => void;
   /**
    * Is told for each batch which page each of its events was about (NO_PAGE: none), until it answers false. Free-running

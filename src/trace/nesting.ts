@@ -90,8 +90,8 @@ export class KeptDepths {
 }
 
 /** Whether some row of a batch is nested. */
-export function hasNested(batch: EventBatch): boolean {
-  const { depth, length } = batch;
-  for (let row = 0; row < length; row++) if (depth[row] !== 0) return true;
+export function hasNested(batch: EventBatch, from = 0, to = batch.length): boolean {
+  const { depth } = batch;
+  for (let row = from; row < to; row++) if (depth[row] !== 0) return true;
   return false;
 }

@@ -1,7 +1,9 @@
 /** `spbsim run`: options to a request, the result to texts and an exit code. */
+import { UsageError } from '../../config/usage-error.js';
 import type { RunResult } from '../../report/run-result.js';
 import { printable } from '../../report/sanitize.js';
 import type { TextStyle } from '../../report/text-style.js';
+import type { InjectSpec } from '../../sim/interruption/inject-spec.js';
 import { ExitCode } from '../exit-codes.js';
 import { checkInputs, type InputOptions } from '../input-options.js';
 import { chooseMachine, type MachineOptions } from '../machine-options.js';
@@ -22,6 +24,8 @@ export interface RunOptions extends InputOptions, MachineOptions, TimeOptions, S
   readonly maxMachine?: string;
   readonly verbose?: true;
   readonly seed: number;
+  readonly inject: readonly string[];
+  readonly failOnHazard?: true;
 }
 
 /** `spbsim run`: replays traces and prints what the policy made of memory. */
@@ -37,6 +41,7 @@ export async function runCommand(
   const policy = await resolvePolicy(options.policy, options.set);
   const machine = await chooseMachine(options);
   const times = await chooseTimes(options);
+  const inject = await chooseInjected(options);
 
   const { runTraces } = await import('../../sim/run-trace.js');
   const result = await watched(async ({ onProgress, signal }) =>
@@ -51,11 +56,13 @@ export async function runCommand(
       ...ahead,
       max_machine_pages: await machineLimit(options.maxMachine),
       seed: options.seed,
+      inject,
       ...state?.request,
       onProgress,
       signal,
     }),
   );
+  if (options.failOnHazard) tellHazards(result);
   tellCutInputs(result);
   state?.tell();
 
@@ -118,6 +125,24 @@ async function stateOf(
   if (saveState === undefined && saveAt === undefined && loadState === undefined) return undefined;
   const { chooseState } = await import('../state-options.js');
   return chooseState(inputs, options, open, isGiven);
+}
+
+async function chooseInjected({ inject, mode }: RunOptions): Promise<readonly InjectSpec[]> {
+  if (inject.length === 0) return [];
+  if (mode === 'pinned')
+    throw new UsageError('--inject makes a run of its own: it does not go with --mode pinned');
+  const { parseInject } = await import('../../sim/interruption/inject-spec.js');
+  return inject.map(parseInject);
+}
+
+/** Hazards make the command fail; an input that cannot be read, or an interrupt, says more. */
+function tellHazards({ slab }: RunResult): void {
+  const kinds = Object.entries(slab?.hazards_total ?? {});
+  if (kinds.length === 0) return;
+  process.exitCode = ExitCode.failed;
+  const counts = kinds.map(([kind, count]) => `${kind} ${count}`).join(', ');
+  process.stderr.write(`hazards: ${counts} (--fail-on-hazard)
+`);
 }
 
 /** What was read counts, but the exit code says that it was not all. */

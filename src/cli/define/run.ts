@@ -12,6 +12,7 @@ const EXAMPLES = `Examples:
   spbsim run trace.csv.gz --memory 256GiB --nodes 2 --cpus 64 --map
   spbsim run workloads/fs-churn --mode pinned --check --series 200ms
   spbsim run trace.csv --json | jq '.vmstat.compact_stall'
+  spbsim run trace.csv --inject 'nmi:kmalloc_nolock(64)@any:p=0.01' --fail-on-hazard
   spbsim run day.arrow --save-state warm.state --save-at mark=load
   spbsim run day.arrow --load-state warm.state           from there on
 `;
@@ -40,6 +41,13 @@ export function addRun(program: Command): void {
       "add the kernel's own texts: buddyinfo, pagetypeinfo, extfrag, vmstat, zoneinfo, slabinfo",
     )
     .option('--map', 'add maps: a line per superpageblock, and one glyph per pageblock')
+    .option(
+      '--inject <spec>',
+      'let an operation strike inside those of the trace, such as nmi:kmalloc_nolock(64)@cpu_slab:p=0.01 (repeatable)',
+      (spec: string, all: readonly string[]) => [...all, spec],
+      [] as readonly string[],
+    )
+    .option('--fail-on-hazard', 'exit with 1 if the run met a deadlock or another hazard')
     .option('--check', "check the model's invariants every 65,536 events and at the end (slower)")
     .option('--verbose', 'add searches by order, and what the readers found and did not understand')
     .addOption(seedOption('seed of the random numbers'))

@@ -98,6 +98,11 @@ export class KmemCache {
     this.stats[at] = this.stats[at]! + by;
   }
 
+  /** A counter of one CPU. */
+  statOf(cpu: number, item: number): number {
+    return this.stats[cpu * NR_SLAB_STATS + item]!;
+  }
+
   /** A counter over all CPUs. */
   total(item: number): number {
     let sum = 0;

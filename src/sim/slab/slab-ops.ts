@@ -5,10 +5,10 @@
  */
 
 import type { Context } from '../../mm/context.js';
-import { kfreeNolock } from '../../mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../mm/slab/kmalloc.js';
 import { largeKmallocOrder } from '../../mm/slab/kmalloc-caches.js';
-import { kmallocNolock, ZERO_SIZE } from '../../mm/slab/kmalloc-nolock.js';
+import { ZERO_SIZE } from '../../mm/slab/kmalloc-nolock.js';
+import type { KmemCache } from '../../mm/slab/kmem-cache.js';
 import { allocObject, freeObject } from '../../mm/slab/object-calls.js';
 import { NO_SLAB, NO_SLOT } from '../../mm/slab/slab-table.js';
 import type { StateIo } from '../../mm/state-io.js';
@@ -19,8 +19,17 @@ import type { RareOutcome } from '../rare-ops.js';
 import type { SlabStart } from '../start-state/slab-start.js';
 import type { StartObjects } from '../start-state/start-objects.js';
 import type { CacheDirectory } from './cache-directory.js';
+import type { NolockCalls } from './nolock-calls.js';
+import { NO_CACHE } from './object-ledger.js';
+import type { SlabObservations } from './observations.js';
 import type { SlabMachine } from './slab-machine.js';
 import { NoSlot, SlabObjects } from './slab-objects.js';
+
+/** Who takes note of the calls. */
+export interface Observing {
+  readonly nolock: NolockCalls;
+  readonly observations: SlabObservations;
+}
 
 export class SlabOps {
   readonly names: CacheDirectory;
@@ -29,15 +38,20 @@ export class SlabOps {
   pagesAreRecorded = false;
   readonly #machine: SlabMachine;
   readonly #start: StartObjects;
+  readonly #nolock: NolockCalls;
+  readonly #observed: SlabObservations;
   /** slot of the object that is being freed */
   #slot = NO_SLOT;
 
   constructor(
     { machine, names, objects }: SlabStart,
+    { nolock, observations }: Observing,
     readonly notes: Notes,
   ) {
     this.#machine = machine;
     this.names = names;
+    this.#nolock = nolock;
+    this.#observed = observations;
     this.#start = objects;
   }
 
@@ -76,7 +90,7 @@ export class SlabOps {
     if (bytes === 0) return this.#gotNothing(batch.id[i]!);
     const cache = this.#machine.kmalloc.cacheFor(bytes, gfp);
     if (cache === null) return this.#kmallocLarge(batch, i, cpu, node);
-    return this.#got(batch.id[i]!, allocObject(this.#machine.slabs, cache, cpu, gfp, node));
+    return this.#alloc(batch, i, cpu, node, cache);
   }
 
   #kmallocLarge(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
@@ -84,7 +98,9 @@ export class SlabOps {
     if (this.pagesAreRecorded) return this.#gotNothing(id);
     const bytes = batch.size[i]!;
     const pfn = kmallocLarge(this.#machine.slabs, cpu, bytes, batch.gfp[i]!, node);
-    if (pfn === NO_PFN) return this.#gotNone(id);
+    const context = batch.ctx[i]! as Context;
+    if (pfn === NO_PFN) return this.#gotNone(batch, i, NO_CACHE);
+    this.#observed.objects.noteLargeAllocated(pfn, bytes, context);
     if (id !== NONE_U32) this.objects.setLarge(id, { pfn, order: largeKmallocOrder(bytes) });
     return 'ok';
   }
@@ -93,15 +109,23 @@ export class SlabOps {
     if (!this.#begin(batch, i, cpu)) return 'failed';
     const cache = this.names.ofRequest(batch, i);
     if (cache === null) return 'not_modelled';
-    return this.#got(batch.id[i]!, allocObject(this.#machine.slabs, cache, cpu, batch.gfp[i]!, node));
+    return this.#alloc(batch, i, cpu, node, cache);
+  }
+
+  #alloc(batch: EventBatch, i: number, cpu: number, node: number, cache: KmemCache): RareOutcome {
+    const context = batch.ctx[i]! as Context;
+    const slab = allocObject(this.#machine.slabs, cache, cpu, batch.gfp[i]!, node, context);
+    return this.#got(batch, i, slab, cache.number);
   }
 
   #kmallocNolock(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
     if (!this.#begin(batch, i, cpu)) return 'failed';
-    const { kmalloc } = this.#machine;
-    const context = batch.ctx[i]! as Context;
-    const slab = kmallocNolock(kmalloc, cpu, batch.size[i]!, batch.gfp[i]!, node, context);
-    return slab === ZERO_SIZE ? this.#gotNothing(batch.id[i]!) : this.#got(batch.id[i]!, slab);
+    const bytes = batch.size[i]!;
+    const gfp = batch.gfp[i]!;
+    const slab = this.#nolock.kmalloc(cpu, bytes, gfp, node, batch.ctx[i]! as Context);
+    if (slab === ZERO_SIZE) return this.#gotNothing(batch.id[i]!);
+    const cache = this.#machine.kmalloc.cacheFor(bytes, gfp);
+    return this.#got(batch, i, slab, cache?.number ?? NO_CACHE);
   }
 
   /** @returns false for a request that the recorded kernel could not serve: nobody would give back what it got here */
@@ -114,18 +138,27 @@ export class SlabOps {
     const before = id === NONE_U32 ? NoSlot.unknown : this.objects.get(id);
     if (before > 0 || before === NoSlot.large) {
       this.notes.add('implied_slab_frees');
-      this.#freeNamed(id, cpu);
+      this.#freeNamed(id, cpu, batch.ctx[i]! as Context);
     }
     return true;
   }
 
-  #got(id: number, slab: number): RareOutcome {
-    if (slab === NO_SLAB) return this.#gotNone(id);
-    if (id !== NONE_U32) this.objects.set(id, slab, this.#machine.slabs.slot);
+  #got(batch: EventBatch, i: number, slab: number, cache: number): RareOutcome {
+    if (slab === NO_SLAB) return this.#gotNone(batch, i, cache);
+    const id = batch.id[i]!;
+    const { slot } = this.#machine.slabs;
+    const { objects } = this.#observed;
+    const site = objects.sites.numberOf(batch.strings.sites, batch.site[i]!);
+    objects.noteAllocated(slab, slot, batch.size[i]!, batch.ctx[i]! as Context, site);
+    if (id !== NONE_U32) this.objects.set(id, slab, slot);
     return 'ok';
   }
 
-  #gotNone(id: number): RareOutcome {
+  #gotNone(batch: EventBatch, i: number, cache: number): RareOutcome {
+    const id = batch.id[i]!;
+    const { objects } = this.#observed;
+    const site = objects.sites.numberOf(batch.strings.sites, batch.site[i]!);
+    objects.noteFailed(cache, batch.ctx[i]! as Context, site);
     this.notes.add('model_failures');
     if (id !== NONE_U32) this.objects.mark(id, NoSlot.failed);
     return 'failed';
@@ -139,24 +172,27 @@ export class SlabOps {
   #free(batch: EventBatch, i: number, cpu: number): RareOutcome {
     const slab = this.#takeSlot(batch, i, cpu);
     if (slab < 0) return slab === NO_SLAB ? 'failed' : 'ok';
-    this.#giveBack(slab, cpu);
+    this.#giveBack(slab, cpu, batch.ctx[i]! as Context);
     return 'ok';
   }
 
   #freeNolock(batch: EventBatch, i: number, cpu: number): RareOutcome {
     const slab = this.#takeSlot(batch, i, cpu);
     if (slab < 0) return slab === NO_SLAB ? 'failed' : 'ok';
-    kfreeNolock(this.#machine.deferred, cpu, slab, this.#slot, batch.ctx[i]! as Context);
+    const context = batch.ctx[i]! as Context;
+    this.#observed.objects.noteFreed(slab, this.#slot, context);
+    this.#nolock.kfree(cpu, slab, this.#slot, context);
     return 'ok';
   }
 
-  #freeNamed(id: number, cpu: number): void {
-    const slab = this.#takeNamed(id, cpu);
-    if (slab >= 0) this.#giveBack(slab, cpu);
+  #freeNamed(id: number, cpu: number, context: Context): void {
+    const slab = this.#takeNamed(id, cpu, context);
+    if (slab >= 0) this.#giveBack(slab, cpu, context);
   }
 
-  #giveBack(slab: number, cpu: number): void {
+  #giveBack(slab: number, cpu: number, context: Context): void {
     const { slabs } = this.#machine;
+    this.#observed.objects.noteFreed(slab, this.#slot, context);
     freeObject(slabs, slabs.caches[slabs.table.cache[slab]!]!, cpu, slab, this.#slot);
   }
 
@@ -165,7 +201,7 @@ export class SlabOps {
     const id = batch.id[i]!;
     const found = id === NONE_U32 ? NoSlot.unknown : this.objects.get(id);
     if (found !== NoSlot.unknown && found !== NoSlot.freed && found !== NoSlot.failed)
-      return this.#takeNamed(id, cpu);
+      return this.#takeNamed(id, cpu, batch.ctx[i]! as Context);
     if (found === NoSlot.failed) {
       this.notes.add('frees_of_failed');
       return NO_SLAB;
@@ -187,10 +223,11 @@ export class SlabOps {
   }
 
   /** The same of an id that names something. */
-  #takeNamed(id: number, cpu: number): number {
+  #takeNamed(id: number, cpu: number, context: Context): number {
     const found = this.objects.get(id);
     if (found === NoSlot.large) {
       const { pfn, order } = this.objects.takeLarge(id);
+      this.#observed.objects.noteLargeFreed(pfn, context);
       kfreeLarge(this.#machine.slabs, cpu, pfn, order);
       return DONE;
     }

@@ -24,6 +24,8 @@ export interface SlabStartSources extends SlabPageSources {
   readonly slabinfo: readonly SlabinfoCache[] | undefined;
   /** the input, for errors */
   readonly file?: string;
+  /** only the caches are made: what is in them is loaded from a saved run */
+  readonly isLoaded?: boolean;
 }
 
 export interface SlabStart {
@@ -57,6 +59,7 @@ export function buildSlabStart(mm: PageAllocator, sources: SlabStartSources): Sl
   const machine = new SlabMachine(mm, setup, (rules) => kmallocShapes(slabinfo, setup, rules));
   const { slabs } = machine;
   const names = new CacheDirectory(slabs, { slabinfo, ...(file === undefined ? {} : { file }) });
+  if (sources.isLoaded) return { machine, names, objects: new StartObjects(slabs, []), notes: [] };
   const rows = slabinfo.toReversed().map((row) => ({ row, cache: names.named(row.name)! }));
   const placed = placeSlabs(slabs, new SlabPageSource(mm, sources), rows, mm.pages.end_pfn);
   for (const { row, cache } of rows) {

@@ -22,18 +22,18 @@ export class StartObjects {
   /** unnamed objects, all caches together */
   total = 0;
   /** slabs of the start, cache by cache, ascending by page */
-  readonly #slabs: Uint32Array;
+  #slabs: Uint32Array;
   /** first bit of each slab */
-  readonly #firstBit: Float64Array;
+  #firstBit: Float64Array;
   /** place in the columns + 1, by slab; 0 for slabs that were not there at the start */
-  readonly #places: Uint32Array;
+  #places: Uint32Array;
   /** where each cache's slabs begin in the columns; one entry more than caches */
-  readonly #begins: Uint32Array;
-  readonly #bits: Uint8Array;
+  #begins: Uint32Array;
+  #bits: Uint8Array;
   /** a Fenwick tree per cache, over its slabs */
-  readonly #sums: Uint32Array;
+  #sums: Uint32Array;
   /** unnamed objects by cache */
-  readonly #alive: Uint32Array;
+  #alive: Uint32Array;
   #taken = 0;
   readonly #kmalloc: readonly KmemCache[];
 
@@ -69,9 +69,22 @@ export class StartObjects {
     this.slot = io.whole('slot', this.slot, 0, NO_SLOT);
     this.total = io.number('total', this.total);
     this.#taken = io.number('taken', this.#taken);
-    io.array('bits', this.#bits);
-    io.array('sums', this.#sums);
-    io.array('alive', this.#alive);
+    this.#slabs = io.growing('slabs', this.#slabs);
+    this.#firstBit = io.growing('first_bit', this.#firstBit);
+    this.#places = io.growing('places', this.#places);
+    this.#begins = io.growing('begins', this.#begins);
+    this.#bits = io.growing('bits', this.#bits);
+    this.#sums = io.growing('sums', this.#sums);
+    this.#alive = io.growing('alive', this.#alive);
+    if (io.isLoading && !this.#fitsTogether()) io.refuse('the objects of the start are torn');
+  }
+
+  #fitsTogether(): boolean {
+    const slabs = this.#slabs.length;
+    const caches = this.#alive.length;
+    if (this.#firstBit.length !== slabs + 1 || this.#sums.length !== slabs) return false;
+    if (this.#begins.length !== caches + 1 || this.#begins[caches] !== slabs) return false;
+    return this.#bits.length === Math.ceil(this.#firstBit[slabs]! / 8);
   }
 
   /** Objects of a cache that are alive and that no event has named. */

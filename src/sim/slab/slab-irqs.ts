@@ -1,0 +1,89 @@
+/**
+ * When deferred slab work runs in a replay: once its delay has passed and its CPU takes interrupts. Named locks of a trace
+ * (`lock` and `unlock` rows) keep them off.
+ * model: slub 4.4, 7.5
+ */
+import type { CpuContexts, IrqWork as InterruptingWork } from '../../mm/interruption/cpu-contexts.js';
+import type { DeferredWork } from '../../mm/slab/deferred.js';
+import { IrqWork } from '../../mm/slab/irq-work.js';
+import type { StateIo } from '../../mm/state-io.js';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class SlabIrqs implements InterruptingWork {
+  /** listens to operations that something strikes in; null where nothing does */
+  contexts: CpuContexts | null = null;
+  /** told when work is queued, so that whoever keeps the time can look when it is due */
+  onQueued: (() => void) | null = null;
+  readonly #work: IrqWork;
+  /** named locks that each CPU's task holds */
+  readonly #locks: Uint16Array;
+
+  constructor(readonly deferred: DeferredWork) {
+    this.#work = new IrqWork(deferred);
+    this.#locks = new Uint16Array(deferred.objects.length);
+    const noteDue = deferred.onQueued;
+    deferred.onQueued = (cpu) => {
+      noteDue?.(cpu);
+      this.onQueued?.();
+    };
+  }
+
+  serialize(io: StateIo): void {
+    io.part('work', this.#work);
+    io.array('locks', this.#locks);
+  }
+
+  /** The time of the operation that follows. */
+  set now_ns(ns: number) {
+    this.#work.now_ns = ns;
+  }
+
+  get runs(): number {
+    return this.#work.runs;
+  }
+
+  /** Earliest time at which work of a CPU that takes interrupts is due. */
+  get due_ns(): number {
+    let due = NEVER;
+    for (let cpu = 0; cpu < this.#locks.length; cpu++)
+      if (this.#locks[cpu] === 0) due = Math.min(due, this.#work.dueOf(cpu));
+    return due;
+  }
+
+  isPending(cpu: number): boolean {
+    return this.deferred.isPending(cpu) && this.#work.dueOf(cpu) <= this.#work.now_ns;
+  }
+
+  run(cpu: number): void {
+    this.#work.runDue(this.#work.now_ns, (other) => other === cpu);
+  }
+
+  runDue(now_ns: number): void {
+    this.#work.runDue(now_ns, (cpu) => this.#locks[cpu] === 0);
+  }
+
+  /** An operation of a CPU is through: what it left behind may run. */
+  afterOperation(cpu: number): void {
+    if (this.#locks[cpu] === 0 && this.isPending(cpu)) this.run(cpu);
+  }
+
+  /** A raw lock is taken: the CPU takes no interrupts until it is let go. */
+  lock(cpu: number): void {
+    if (this.#locks[cpu]!++ === 0) this.contexts?.setInterrupts(cpu, false);
+  }
+
+  /** @returns false for a lock that nobody has taken */
+  unlock(cpu: number): boolean {
+    if (this.#locks[cpu] === 0) return false;
+    if (--this.#locks[cpu]! > 0) return true;
+    this.contexts?.setInterrupts(cpu, true);
+    this.afterOperation(cpu);
+    return true;
+  }
+
+  /** A task of the CPU may not be preempted: it holds such a lock. */
+  isAtomic(cpu: number): boolean {
+    return this.#locks[cpu]! > 0;
+  }
+}
