@@ -89,9 +89,9 @@ export function freePagesNolock(
     const home = pcpHomeOf(zone, pfn, cpu);
     mm.locks?.enter(PageLock.pcp, zone, home);
     addToPcp(zone, home, pfn, order, blockType);
-    mm.locks?.leave(PageLock.pcp, zone, home);
     // The list may grow past its mark: to drain it would take the zone's lock.
     if (mm.rules.tuned_high) noteTunedFree(mm.rules, zone.pcps[home]!, order);
+    mm.locks?.leave(PageLock.pcp, zone, home);
   }
 }
 

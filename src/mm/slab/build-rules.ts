@@ -13,7 +13,8 @@ import { SLAB_DEBUG_METADATA, SLAB_RECLAIM_ACCOUNT } from './slab-flags.js';
 const TINY_MAX_ORDER = 1;
 
 /** The policy as far as the build leaves it: chains of CPUs need SMP, and SLUB_TINY keeps nothing back. */
-export function policyOfBuild(policy: Policy, { smp, slub_tiny }: MachineBuild): Policy {
+export function policyOfBuild(asked: Policy, { smp, slub_tiny, slab_merge }: MachineBuild): Policy {
+  const policy = slab_merge ? asked : { ...asked, 'slab.merge': false };
   if (slub_tiny)
     return {
       ...policy,
@@ -25,12 +26,17 @@ export function policyOfBuild(policy: Policy, { smp, slub_tiny }: MachineBuild):
   return smp ? policy : { ...policy, 'slab.cpu_partial': false };
 }
 
+/** Flags of a cache on this kernel: those of the boot line come in, those that its build does not know go. */
+export function flagsOfCache({ name, flags }: CacheSpec, build: MachineBuild, debug: SlabDebug): number {
+  return withDebugFlags(debug, name, build.slub_tiny ? flags & ~SLAB_RECLAIM_ACCOUNT : flags);
+}
+
 export interface CacheShape {
   readonly spec: CacheSpec;
   readonly geometry: SlabGeometry;
 }
 
-/** A cache as this kernel creates it: with the flags of the boot line, less what its build does not know. */
+/** A cache as this kernel creates it. */
 export function shapeOfCache(
   asked: CacheSpec,
   machine: SlabMachineSpec,
@@ -38,12 +44,11 @@ export function shapeOfCache(
   debug: SlabDebug,
   policy: Policy,
 ): CacheShape {
-  const known = build.slub_tiny ? asked.flags & ~SLAB_RECLAIM_ACCOUNT : asked.flags;
   const shapeWith = (flags: number): CacheShape => {
     const spec = flags === asked.flags ? asked : { ...asked, flags };
     return { spec, geometry: slabGeometry(spec, machine, policy) };
   };
-  const shape = shapeWith(withDebugFlags(debug, asked.name, known));
+  const shape = shapeWith(flagsOfCache(asked, build, debug));
   const { geometry, spec } = shape;
   const grows = orderOfBytes(geometry.size_bytes) > orderOfBytes(spec.object_size_bytes);
   return debug.keepsOrder && grows ? shapeWith(spec.flags & ~SLAB_DEBUG_METADATA) : shape;

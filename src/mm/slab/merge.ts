@@ -5,6 +5,7 @@
  */
 import type { Policy } from '../policy.js';
 import type { StateIo } from '../state-io.js';
+import { flagsOfCache } from './build-rules.js';
 import { destroyCache } from './destroy.js';
 import { type CacheSpec, cacheAlignment } from './geometry.js';
 import type { KmemCache } from './kmem-cache.js';
@@ -131,8 +132,10 @@ export class MergedCaches {
   }
 
   /** The oldest cache that does. model: slab-caches 1.3 */
-  #findMergeable(spec: CacheSpec): KmemCache | undefined {
-    const { policy, machine, caches } = this.slabs;
+  #findMergeable(asked: CacheSpec): KmemCache | undefined {
+    const { policy, machine, caches, build, debug } = this.slabs;
+    // The boot line may single out the new cache by its name.
+    const spec = { ...asked, flags: flagsOfCache(asked, build, debug) };
     if (!isMergeable(spec, policy)) return undefined;
     const object_size_bytes = roundUp(spec.object_size_bytes, WORD_BYTES);
     const align = cacheAlignment({ ...spec, object_size_bytes }, machine.cache_line_bytes);

@@ -2,12 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { Context } from '../../../src/mm/context.js';
 import { GFP_KERNEL, GFP_RECLAIMABLE_BIT, GFP_ZERO_BIT } from '../../../src/mm/gfp.js';
+import type { MachineBuild } from '../../../src/mm/machine-build.js';
 import { comesZeroed } from '../../../src/mm/page-alloc/nolock.js';
 import { ObjectArray, slabAllocBulk, slabFreeBulk } from '../../../src/mm/slab/bulk.js';
 import { flushCpuSlab } from '../../../src/mm/slab/flush-shrink.js';
 import { kfreeNolockLarge, noteMixedFree } from '../../../src/mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../../src/mm/slab/kmalloc.js';
 import { KMALLOC_SIZES } from '../../../src/mm/slab/kmalloc-caches.js';
+import { MergedCaches } from '../../../src/mm/slab/merge.js';
 import { SLAB_RECLAIM_ACCOUNT } from '../../../src/mm/slab/slab-flags.js';
 import { NO_SLAB } from '../../../src/mm/slab/slab-table.js';
 import { validateSlabs } from '../../../src/mm/slab/validate-slab.js';
@@ -300,5 +302,25 @@ describe('SLUB_TINY', () => {
     expect(rig.kfree(place!)).toBe(false);
     rig.deferred.run(0);
     expect(rig.slabs.table.count).toBe(0);
+  });
+});
+
+describe('merging', () => {
+  function caches(build: Partial<MachineBuild>) {
+    const rig = new Rig({ build });
+    const merged = new MergedCaches(rig.slabs);
+    const spec = { align_bytes: 0, flags: 0, hasConstructor: false, object_size_bytes: 192 };
+    return ['first', 'second', 'third'].map((name) => merged.create({ ...spec, name }).name);
+  }
+
+  test('slab_nomerge keeps each cache to itself', () => {
+    expect(caches({})).toEqual(['first', 'first', 'first']);
+    expect(caches({ slab_merge: false })).toEqual(['first', 'second', 'third']);
+  });
+
+  test('so does debugging, for the caches that the boot line names', () => {
+    expect(caches({ slab_debug: 'P,second' })).toEqual(['first', 'second', 'first']);
+    expect(caches({ slab_debug: 'P' })).toEqual(['first', 'second', 'third']);
+    expect(caches({ slab_debug: 'P;-,first,third' })).toEqual(['first', 'second', 'first']);
   });
 });
