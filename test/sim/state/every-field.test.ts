@@ -84,7 +84,7 @@ const FOLLOWS: readonly (readonly [path: RegExp, reason: string])[] = [
     /^options\b|^start\.(origin|kernel|state|material)$|^#read$/,
     'what the session was asked for, told by the head',
   ],
-  [/^start\.mm\.(spec|policy|rules|numa|nr_cpus)$/, 'from the machine and the policy'],
+  [/^start\.mm\.(spec|build|policy|rules|numa|nr_cpus)$/, 'from the machine and the policy'],
   [/\.rules$|\.#rules$/, 'from the policy'],
   [/^#window\.(from|to)_ns$|^#series\.(interval_ns|unknownCounts)$/, 'from the options'],
   [/\.pages\.(end_pfn|nr_pageblocks|blockBase|headBase)$/, 'from the machine'],
@@ -97,7 +97,7 @@ const FOLLOWS: readonly (readonly [path: RegExp, reason: string])[] = [
   [/background\.#settled_ns$|#startIsRecorded$/, 'from the policy and the start state'],
   [/last_pfn$/, 'told of the event that was just replayed'],
   [
-    /[tT]racer$|\.capture$|\.interrupted$|\.locks$|\.points$|\.task$|\.onOom$|\.onMark$|\.source$|^pages$/,
+    /[tT]racer$|\.capture$|\.interrupted$|\.locks$|\.points$|\.task$|\.nolockContext$|\.onOom$|\.onMark$|\.source$|^pages$/,
     'only there while somebody looks, or within one event',
   ],
   [/\.lists\[\d+\]\.#head$/, 'where a ring begins is nothing that matters'],
