@@ -6,15 +6,18 @@ import type { MachineBuild } from '../../../src/mm/machine-build.js';
 import { comesZeroed } from '../../../src/mm/page-alloc/nolock.js';
 import { ObjectArray, slabAllocBulk, slabFreeBulk } from '../../../src/mm/slab/bulk.js';
 import { flushCpuSlab } from '../../../src/mm/slab/flush-shrink.js';
-import { kfreeNolockLarge, noteMixedFree } from '../../../src/mm/slab/kfree-nolock.js';
+import { kfreeNolock, kfreeNolockLarge, noteMixedFree } from '../../../src/mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../../src/mm/slab/kmalloc.js';
 import { KMALLOC_SIZES } from '../../../src/mm/slab/kmalloc-caches.js';
+import { kmallocNolock } from '../../../src/mm/slab/kmalloc-nolock.js';
 import { MergedCaches } from '../../../src/mm/slab/merge.js';
+import { allocObject, freeObject } from '../../../src/mm/slab/object-calls.js';
+import type { SlabAllocator } from '../../../src/mm/slab/slab-allocator.js';
 import { SLAB_RECLAIM_ACCOUNT } from '../../../src/mm/slab/slab-flags.js';
 import { NO_SLAB } from '../../../src/mm/slab/slab-table.js';
 import { validateSlabs } from '../../../src/mm/slab/validate-slab.js';
 import { NolockRig } from './nolock-rig.js';
-import { isForThisNode, moved, type Place, Rig } from './support.js';
+import { isForThisNode, moved, type Place, Rig, type RigOptions } from './support.js';
 
 const { task, softirq, hardirq, nmi } = Context;
 
@@ -323,4 +326,93 @@ describe('merging', () => {
     expect(caches({ slab_debug: 'P' })).toEqual(['first', 'second', 'third']);
     expect(caches({ slab_debug: 'P;-,first,third' })).toEqual(['first', 'second', 'first']);
   });
+});
+
+/** Slots that sheaves themselves are kept in. */
+function homesOfSheaves({ caches }: SlabAllocator): Set<string> {
+  const homes = new Set<string>();
+  for (const { sheaves } of caches) {
+    if (sheaves === null) continue;
+    const gone = new Set<number>();
+    for (let sheaf = sheaves.freeHead; sheaf >= 0; sheaf = sheaves.next[sheaf]!) gone.add(sheaf);
+    for (let sheaf = 0; sheaf < sheaves.end; sheaf++)
+      if (!gone.has(sheaf) && sheaves.homeSlab[sheaf]! >= 0)
+        homes.add(`${sheaves.homeSlab[sheaf]} ${sheaves.homeSlot[sheaf]}`);
+  }
+  return homes;
+}
+
+describe('random calls from all contexts lose no slot, on any build', () => {
+  const builds: readonly (readonly [name: string, options: RigOptions])[] = [
+    ['ordinary', { cpus: 2 }],
+    ['PREEMPT_RT', { cpus: 2, build: { preempt_rt: true } }],
+    ['one processor', { cpus: 1, build: { smp: false } }],
+    ['SLUB_TINY', { cpus: 2, build: { slub_tiny: true } }],
+    ['PREEMPT_RT and SLUB_TINY', { cpus: 2, build: { preempt_rt: true, slub_tiny: true } }],
+    [
+      'no exchange, some debugged',
+      { cpus: 2, build: { cmpxchg_double: false, slab_debug: 'FZ,kmalloc-64' } },
+    ],
+  ];
+  const kinds = ['cpu_slab', 'sheaves'] as const;
+
+  test.each(builds.flatMap(([name, options]) => kinds.map((kind) => [name, kind, options] as const)))(
+    '%s, %s',
+    (_name, kind, options) => {
+      const rig = new NolockRig({ ...options, policy: { 'slab.kind': kind } });
+      const out = new Map<string, Place>();
+      const waiting = new Set<string>();
+      let seed = 11;
+      const random = (below: number) => {
+        seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+        return (seed >>> 8) % below;
+      };
+      const note = (slab: number) => {
+        if (slab < 0) return;
+        const place = { slab, slot: rig.slabs.slot };
+        const key = `${slab} ${place.slot}`;
+        expect(out.has(key) || waiting.has(key), `slot ${key} is handed out twice`).toBe(false);
+        out.set(key, place);
+      };
+      let served = 0;
+      for (let step = 0; step < 4000; step++) {
+        const context = [task, softirq, hardirq, nmi][random(4)]!;
+        const bytes = [64, 96, 512][random(3)]!;
+        rig.held.clear();
+        if (context === nmi)
+          for (const lock of ['LL', 'list']) if (random(4) === 0) rig.held.add(`${lock} kmalloc-64`);
+        if (random(100) < 53) {
+          const isNolock = context === nmi || random(2) === 0;
+          const slab = isNolock
+            ? kmallocNolock(rig.kmalloc, 0, bytes, 0, -1, context)
+            : allocObject(rig.slabs, rig.named(bytes), random(options.cpus!), GFP_KERNEL, -1);
+          if (slab >= 0) served++;
+          note(slab);
+        } else if (out.size > 0) {
+          const [key, { slab, slot }] = [...out][random(out.size)]!;
+          out.delete(key);
+          if (context === nmi || random(2) === 0) {
+            if (!kfreeNolock(rig.deferred, 0, slab, slot, context)) waiting.add(key);
+          } else {
+            const cache = rig.slabs.caches[rig.slabs.table.cache[slab]!]!;
+            freeObject(rig.slabs, cache, random(options.cpus!), slab, slot);
+          }
+        }
+        if (random(60) === 0) {
+          rig.held.clear();
+          rig.deferred.run(0);
+          waiting.clear();
+        }
+        if (step % 200 !== 0) continue;
+        const homes = homesOfSheaves(rig.slabs);
+        expect([...homes].filter((key) => out.has(key) || waiting.has(key))).toEqual([]);
+        const live = new Set([...out.keys(), ...waiting, ...homes]);
+        validateSlabs(rig.slabs, {
+          deferred: rig.deferred.waitingSlabs(),
+          isLive: (slab, slot) => live.has(`${slab} ${slot}`),
+        });
+      }
+      expect(served).toBeGreaterThan(500);
+    },
+  );
 });

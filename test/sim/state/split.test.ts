@@ -1,5 +1,6 @@
 /** A run that is saved and gone on with, in other objects or in the same ones, gives what the whole gives. */
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_BUILD } from '../../../src/mm/machine-build.js';
 import type { SessionOptions } from '../../../src/sim/replay-session.js';
 import { Snapshot } from '../../../src/sim/state/snapshot.js';
 import {
@@ -175,4 +176,14 @@ test('the stories make the machinery work', async () => {
     'duplicate_ids',
   ];
   expect(wanted.filter((name) => !((seen.get(name) ?? 0) > 0))).toEqual([]);
+});
+
+test("the build of the machine's kernel is saved with it", async () => {
+  const build = { ...DEFAULT_BUILD, preempt_rt: true, slab_debug: 'FZ,kmalloc-64' };
+  const story = await csvStory('built', roughTrace(100, 2, 'small'), { ...machine(96 * 256), build });
+  const options = await optionsFor('mainline-6.18', {});
+  const session = newSession(story, options);
+  session.feed(story.events, 0, 50);
+  const resumed = await sessionFrom(await bytesOf(session, options, story.events), options);
+  expect(resumed.start.mm.build).toEqual(build);
 });
