@@ -9,6 +9,7 @@
  */
 import { Context } from '../context.js';
 import { InvariantError } from '../invariant.js';
+import { DEFAULT_BUILD, type MachineBuild } from '../machine-build.js';
 import {
   type InterruptedPageLocks,
   type PageAllocator,
@@ -53,6 +54,8 @@ export interface RunOptions {
   readonly maySleep?: boolean;
 }
 
+/** Runs of the irq_work, one after the other: one that cannot begin, or never ends its work, must not hold up the run. */
+const MAX_ROUNDS = 8;
 /** Hazards that are kept with all that is known of them; the rest is counted. */
 const MAX_HAZARDS = 100;
 const SLAB_KINDS = {
@@ -85,6 +88,7 @@ export class CpuContexts
   readonly #irqsOff: boolean[] = [];
   #slabs: SlabAllocator | null = null;
   #mm: PageAllocator | null = null;
+  #build: MachineBuild = DEFAULT_BUILD;
 
   constructor(readonly nr_cpus: number) {
     this.#taskIrqsOff = new Uint8Array(nr_cpus);
@@ -94,6 +98,7 @@ export class CpuContexts
   attach(slabs: SlabAllocator | null, mm: PageAllocator | null): void {
     this.#slabs = slabs;
     this.#mm = mm;
+    this.#build = slabs?.build ?? mm?.build ?? DEFAULT_BUILD;
     if (slabs !== null) {
       slabs.locks = this;
       slabs.points = this;
@@ -166,7 +171,7 @@ export class CpuContexts
     for (let frame = this.#cpus.length - 1; frame >= 0; frame--)
       if (this.#cpus[frame] === cpu && (this.#irqsOff[frame]! || this.#contexts[frame]! >= Context.hardirq))
         return true;
-    return this.#held.turnsInterruptsOff(cpu);
+    return !this.#build.preempt_rt && this.#held.turnsInterruptsOff(cpu);
   }
 
   /** The task of a CPU turns interrupts off, or on again. */
@@ -191,8 +196,10 @@ export class CpuContexts
     const place = placeOf(kind, index);
     const cpu = this.#runningCpu(kind, index);
     const holder = this.#held.holder(kind, owner, place);
-    if (holder === cpu) this.#note('deadlock', lockText(kind, owner, place));
-    else if (holder !== NO_CPU) this.nr_waits++;
+    // Without SMP only the local lock is one that could be found taken.
+    const isThere = kind === LockKind.cpu_slab || this.#build.smp || this.#build.preempt_rt;
+    if (holder === cpu && isThere) this.#note('deadlock', lockText(kind, owner, place));
+    else if (holder !== NO_CPU && holder !== cpu) this.nr_waits++;
     this.#held.push(kind, owner, place, cpu, this.#cpus.length - 1);
     this.#strikeAt(LOCK_NAMES[kind], owner, cpu);
   }
@@ -243,8 +250,9 @@ export class CpuContexts
   /** Deferred work is an interrupt of its own, and may leave new work behind. model: slub 7.5 */
   #runIrqWork(cpu: number): void {
     const work = this.irqWork;
-    while (work?.isPending(cpu) && !this.areInterruptsOff(cpu)) {
-      this.#push(cpu, Context.hardirq, 'irq_work', true);
+    const isThread = this.#build.preempt_rt;
+    for (let round = 0; round < MAX_ROUNDS && work?.isPending(cpu) && !this.areInterruptsOff(cpu); round++) {
+      this.#push(cpu, isThread ? Context.task : Context.hardirq, 'irq_work', !isThread);
       this.#keepingAnswers(() => work.run(cpu));
       this.#pop();
     }

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Context } from '../../../src/mm/context.js';
 import { GFP_ATOMIC, GFP_KERNEL } from '../../../src/mm/gfp.js';
 import { CpuContexts, type StrikePoint } from '../../../src/mm/interruption/cpu-contexts.js';
+import { DEFAULT_BUILD } from '../../../src/mm/machine-build.js';
+import { PageLock } from '../../../src/mm/page-alloc/page-allocator.js';
 import { ObjectArray, slabAllocBulk } from '../../../src/mm/slab/bulk.js';
 import { kfreeNolock } from '../../../src/mm/slab/kfree-nolock.js';
 import { kmallocNolock } from '../../../src/mm/slab/kmalloc-nolock.js';
@@ -10,6 +12,7 @@ import type { KmemCache } from '../../../src/mm/slab/kmem-cache.js';
 import { allocObject, freeObject } from '../../../src/mm/slab/object-calls.js';
 import { SlabLock } from '../../../src/mm/slab/slab-interfaces.js';
 import { validateSlabs } from '../../../src/mm/slab/validate-slab.js';
+import { Snapshot } from '../../../src/sim/state/snapshot.js';
 import { moved, type Place } from '../slab/support.js';
 import { NestingMachine } from './support.js';
 
@@ -272,6 +275,18 @@ describe('contexts', () => {
     expect(contexts.nr_misuses).toBe(2);
   });
 
+  test('what was noted, and whose interrupts are off, can be saved between calls', () => {
+    const contexts = new CpuContexts(2);
+    contexts.setInterrupts(1, false);
+    contexts.run(0, nmi, 'kfree', () => undefined);
+    const other = new CpuContexts(2);
+    other.run(0, hardirq, 'other', () => other.run(0, softirq, 'other', () => undefined));
+    Snapshot.of(contexts).restore(other);
+    expect(other.hazards).toEqual(contexts.hazards);
+    expect([other.nr_misuses, other.nr_order_hazards]).toEqual([1, 0]);
+    expect([other.areInterruptsOff(0), other.areInterruptsOff(1)]).toEqual([false, true]);
+  });
+
   test('answers of the interrupted call are there when it goes on', () => {
     const rig = new Rig();
     const objects = new ObjectArray(80);
@@ -282,6 +297,44 @@ describe('contexts', () => {
     const places = Array.from({ length: got }, (_, i) => `${objects.slab[i]} ${objects.slot[i]}`);
     expect(new Set(places).size).toBe(80);
   });
+});
+
+test('without SMP a spinlock is nothing to wait for; the local lock is', () => {
+  const rig = new Rig({ build: { ...DEFAULT_BUILD, smp: false } });
+  const places = rig.take(64, 64 * 8);
+  for (let i = 0; i < 8; i++) rig.free(places[i * 64]!, 64);
+  const { mm, contexts } = rig;
+  contexts.run(0, Context.task, 'other', () => {
+    const zone = mm.zones[1]!;
+    contexts.enter(PageLock.zone, zone, 0);
+    contexts.enter(PageLock.zone, zone, 0);
+    contexts.leave(PageLock.zone, zone, 0);
+    contexts.leave(PageLock.zone, zone, 0);
+    expect(contexts.nr_deadlocks).toBe(0);
+    const cache = rig.cache(64);
+    contexts.enter(SlabLock.cpu_slab, cache, 0);
+    contexts.enter(SlabLock.cpu_slab, cache, 0);
+    contexts.leave(SlabLock.cpu_slab, cache, 0);
+    contexts.leave(SlabLock.cpu_slab, cache, 0);
+    expect(contexts.nr_deadlocks).toBe(1);
+  });
+});
+
+test('on PREEMPT_RT no lock turns interrupts off', () => {
+  const rig = new Rig({ build: { ...DEFAULT_BUILD, preempt_rt: true } });
+  const off: boolean[] = [];
+  rig.contexts.strike = (_point, _where, cpu) => off.push(rig.contexts.areInterruptsOff(cpu));
+  rig.take(64, 65);
+  expect(off.length).toBeGreaterThan(10);
+  expect(off).not.toContain(true);
+});
+
+test('irq_work that cannot begin holds nobody up', () => {
+  const contexts = new CpuContexts(1);
+  let runs = 0;
+  contexts.irqWork = { isPending: () => true, run: () => runs++ };
+  contexts.run(0, Context.task, 'other', () => undefined);
+  expect(runs).toBe(8);
 });
 
 describe('irq_work', () => {

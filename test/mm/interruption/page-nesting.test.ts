@@ -10,7 +10,7 @@ import { allocPages } from '../../../src/mm/page-alloc/alloc-pages.js';
 import { allocPagesBulk } from '../../../src/mm/page-alloc/bulk-alloc.js';
 import { drainPagesOf } from '../../../src/mm/page-alloc/drain-all.js';
 import { freePages } from '../../../src/mm/page-alloc/free-owned.js';
-import { allocPagesNolock } from '../../../src/mm/page-alloc/nolock.js';
+import { allocPagesNolock, freePagesNolock } from '../../../src/mm/page-alloc/nolock.js';
 import { PageLock } from '../../../src/mm/page-alloc/page-allocator.js';
 import { validate } from '../../../src/mm/page-alloc/validate.js';
 import type { Zone } from '../../../src/mm/page-alloc/zone.js';
@@ -58,8 +58,9 @@ class Stream {
 
   #call(cpu: number, context: Context, mayWait: boolean): void {
     this.calls++;
-    const what = mayWait ? this.#chance.below(24) : 0;
-    if (what < 4) this.#alloc(cpu, context, true);
+    const what = this.#chance.below(mayWait ? 24 : 4);
+    if (what < 3) this.#alloc(cpu, context, true);
+    else if (what === 3) this.#freeNolock(cpu, context);
     else if (what < 11) this.#alloc(cpu, context, false);
     else if (what < 22) this.#free(cpu, context);
     // Nobody drains out of an interrupt: that waits for the lock of the lists.
@@ -98,6 +99,15 @@ class Stream {
     this.contexts.run(cpu, context, 'free_pages', () => freePages(this.machine.mm, cpu, pfn, order));
   }
 
+  #freeNolock(cpu: number, context: Context): void {
+    if (this.held.size === 0) return;
+    const { pfn, order } = this.held.take(this.#chance.below(this.held.size));
+    this.used.fill(0, pfn, pfn + 2 ** order);
+    this.contexts.run(cpu, context, 'free_pages_nolock', () =>
+      freePagesNolock(this.machine.mm, cpu, pfn, order, context),
+    );
+  }
+
   #bulk(cpu: number, context: Context): void {
     const slots = Array.from({ length: 8 }, () => NO_PFN);
     this.contexts.run(cpu, context, 'alloc_pages', () => {
@@ -122,15 +132,17 @@ class Stream {
   }
 }
 
-/** Free pages of a zone, with what CPUs have not folded yet. */
+/** Free pages of a zone, with what CPUs have not folded yet, and what waits for its lock. */
 function freeIn(zone: Zone): number {
-  return zone.pcps.reduce((sum, pcp) => sum + pcp.nr_free_diff, zone.nr_free_pages);
+  const stranded = zone.trylock_free_pages.stranded_pages;
+  return zone.pcps.reduce((sum, pcp) => sum + pcp.nr_free_diff, zone.nr_free_pages + stranded);
 }
 
 test('50000 page calls that interrupt one another lose no page and hand out none twice', () => {
   let calls = 0;
   let served = 0;
   let nested = 0;
+  let stranded = 0;
   const fresh = new Stream().machine.mm.zones.map(freeIn);
   const seeds = fc.array(fc.nat({ max: 2 ** 30 }), { minLength: 300, maxLength: 1500, size: 'max' });
   fc.assert(
@@ -143,12 +155,14 @@ test('50000 page calls that interrupt one another lose no page and hand out none
       calls += stream.calls;
       served += stream.served;
       nested += stream.nested;
+      for (const zone of stream.machine.mm.zones) stranded += zone.trylock_free_pages.total_pages;
     }),
-    { numRuns: 50, seed: 21 },
+    { numRuns: 60, seed: 21 },
   );
   expect(calls).toBeGreaterThan(50_000);
   expect(nested).toBeGreaterThan(10_000);
   expect(served).toBeGreaterThan(1000);
+  expect(stranded).toBeGreaterThan(100);
 }, 240_000);
 
 describe('where a lock of the page allocator is held', () => {

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { machineFromSize } from '../../../src/config/machine-by-size.js';
 import { Context } from '../../../src/mm/context.js';
 import { CpuContexts } from '../../../src/mm/interruption/cpu-contexts.js';
+import { DEFAULT_BUILD, type MachineBuild } from '../../../src/mm/machine-build.js';
 import { bootFresh } from '../../../src/mm/page-alloc/boot.js';
 import { PageAllocator } from '../../../src/mm/page-alloc/page-allocator.js';
 import { setUpZones } from '../../../src/mm/page-alloc/zone-setup.js';
@@ -31,6 +32,7 @@ export interface MachineOptions {
   readonly memory_pages?: number;
   readonly debug?: ReadonlyMap<string, number>;
   readonly policy?: Partial<Policy>;
+  readonly build?: MachineBuild;
 }
 
 /** Both allocators with contexts that listen to them. */
@@ -43,7 +45,8 @@ export class NestingMachine {
 
   constructor({ cpus = 1, memory_pages = 16_384, debug = new Map(), ...options }: MachineOptions = {}) {
     const policy = { ...defaultPolicy(), ...options.policy };
-    this.mm = new PageAllocator(machineFromSize({ memory_pages, nodes: 1, cpus }), policy);
+    const { build = DEFAULT_BUILD } = options;
+    this.mm = new PageAllocator({ ...machineFromSize({ memory_pages, nodes: 1, cpus }), build }, policy);
     setUpZones(this.mm);
     bootFresh(this.mm);
     this.slabs = new SlabAllocator(
@@ -54,6 +57,7 @@ export class NestingMachine {
         cpu_nodes: Array.from({ length: cpus }, () => 0),
         node_order: [[0]],
         tid_step: 4,
+        build,
       },
       policy,
       new PageAllocatorPages(this.mm),
