@@ -127,8 +127,11 @@ export class Injector {
     const { op, size } = injection.spec;
     if (op === 'alloc_nolock') nolock.freePages(cpu, slab, size, context);
     else if (op === 'alloc') freePages(machine.mm, cpu, slab, size);
-    else if (op === 'kmalloc_nolock') nolock.kfree(cpu, slab, slot, context);
-    else freeObject(machine.slabs, machine.slabs.caches[machine.slabs.table.cache[slab]!]!, cpu, slab, slot);
+    else if (op === 'kmalloc_nolock') {
+      nolock.kfree(cpu, slab, slot, context);
+      this.#slab.noteBacklog(this.#slab.irqs.now_ns);
+    } else
+      freeObject(machine.slabs, machine.slabs.caches[machine.slabs.table.cache[slab]!]!, cpu, slab, slot);
   }
 }
 

@@ -39,6 +39,10 @@ export class SlabIrqs implements InterruptingWork {
     this.#work.now_ns = ns;
   }
 
+  get now_ns(): number {
+    return this.#work.now_ns;
+  }
+
   get runs(): number {
     return this.#work.runs;
   }
