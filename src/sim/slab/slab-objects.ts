@@ -29,12 +29,17 @@ export class SlabObjects {
   /** slab + 1 by id, or one of NoSlot */
   #slabs = new Int32Array(FIRST_IDS);
   #slots = new Uint16Array(FIRST_IDS);
+  /** 1 for objects of kmalloc_nolock() */
+  #madeByNolock = new Uint8Array(FIRST_IDS);
   readonly #large = new Map<number, LargeObject>();
 
   serialize(io: StateIo): void {
     this.#slabs = io.growing('object_slabs', this.#slabs);
     this.#slots = io.growing('object_slots', this.#slots);
-    if (this.#slots.length !== this.#slabs.length) io.refuse('objects have slabs without slots');
+    this.#madeByNolock = io.growing('made_by_nolock', this.#madeByNolock);
+    const { length } = this.#slabs;
+    if (this.#slots.length !== length || this.#madeByNolock.length !== length)
+      io.refuse('objects have slabs without slots');
     const rows = [...this.#large].flatMap(([id, { pfn, order }]) => [id, pfn, order]);
     const saved = io.list('large_objects', rows);
     if (!io.isLoading) return;
@@ -53,10 +58,16 @@ export class SlabObjects {
     return this.#slots[id]!;
   }
 
-  set(id: number, slab: number, slot: number): void {
+  /** Whether an id that names a slot names an object of kmalloc_nolock(). */
+  isMadeByNolock(id: number): boolean {
+    return this.#madeByNolock[id] === 1;
+  }
+
+  set(id: number, slab: number, slot: number, madeByNolock: boolean): void {
     if (id >= this.#slabs.length) this.#grow(id + 1);
     this.#slabs[id] = slab + 1;
     this.#slots[id] = slot;
+    this.#madeByNolock[id] = madeByNolock ? 1 : 0;
   }
 
   setLarge(id: number, object: LargeObject): void {
@@ -81,8 +92,11 @@ export class SlabObjects {
     const slabs = new Int32Array(Math.max(length, this.#slabs.length * 2));
     const slots = new Uint16Array(slabs.length);
     slabs.set(this.#slabs);
+    const madeByNolock = new Uint8Array(slabs.length);
     slots.set(this.#slots);
+    madeByNolock.set(this.#madeByNolock);
     this.#slabs = slabs;
     this.#slots = slots;
+    this.#madeByNolock = madeByNolock;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Context } from '../../mm/context.js';
+import { kfreeNolockLarge, noteMixedFree } from '../../mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../mm/slab/kmalloc.js';
 import { largeKmallocOrder } from '../../mm/slab/kmalloc-caches.js';
 import { ZERO_SIZE } from '../../mm/slab/kmalloc-nolock.js';
@@ -150,7 +151,7 @@ export class SlabOps {
     const { objects } = this.#observed;
     const site = objects.sites.numberOf(batch.strings.sites, batch.site[i]!);
     objects.noteAllocated(slab, slot, batch.size[i]!, batch.ctx[i]! as Context, site);
-    if (id !== NONE_U32) this.objects.set(id, slab, slot);
+    if (id !== NONE_U32) this.objects.set(id, slab, slot, batch.op[i] === Op.kmalloc_nolock);
     return 'ok';
   }
 
@@ -186,7 +187,7 @@ export class SlabOps {
   }
 
   #freeNamed(id: number, cpu: number, context: Context): void {
-    const slab = this.#takeNamed(id, cpu, context);
+    const slab = this.#takeNamed(id, cpu, context, this.objects.isMadeByNolock(id));
     if (slab >= 0) this.#giveBack(slab, cpu, context);
   }
 
@@ -201,7 +202,7 @@ export class SlabOps {
     const id = batch.id[i]!;
     const found = id === NONE_U32 ? NoSlot.unknown : this.objects.get(id);
     if (found !== NoSlot.unknown && found !== NoSlot.freed && found !== NoSlot.failed)
-      return this.#takeNamed(id, cpu, batch.ctx[i]! as Context);
+      return this.#takeNamed(id, cpu, batch.ctx[i]! as Context, batch.op[i] === Op.kfree_nolock);
     if (found === NoSlot.failed) {
       this.notes.add('frees_of_failed');
       return NO_SLAB;
@@ -223,10 +224,14 @@ export class SlabOps {
   }
 
   /** The same of an id that names something. */
-  #takeNamed(id: number, cpu: number, context: Context): number {
+  #takeNamed(id: number, cpu: number, context: Context, freedByNolock: boolean): number {
     const found = this.objects.get(id);
     if (found === NoSlot.large) {
       const { pfn, order } = this.objects.takeLarge(id);
+      if (freedByNolock) {
+        kfreeNolockLarge(this.#machine.slabs, order);
+        return DONE;
+      }
       this.#observed.objects.noteLargeFreed(pfn, context);
       kfreeLarge(this.#machine.slabs, cpu, pfn, order);
       return DONE;
@@ -234,6 +239,7 @@ export class SlabOps {
     this.objects.mark(id, NoSlot.freed);
     if (found === NoSlot.nothing) return DONE;
     this.#slot = this.objects.slotOf(id);
+    noteMixedFree(this.#machine.slabs, this.objects.isMadeByNolock(id), freedByNolock);
     return found - 1;
   }
 }
