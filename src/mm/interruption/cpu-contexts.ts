@@ -198,8 +198,9 @@ export class CpuContexts
     const holder = this.#held.holder(kind, owner, place);
     // Without SMP only the local lock is one that could be found taken.
     const isThere = kind === LockKind.cpu_slab || this.#build.smp || this.#build.preempt_rt;
-    if (holder === cpu && isThere) this.#note('deadlock', lockText(kind, owner, place));
-    else if (holder !== NO_CPU && holder !== cpu) this.nr_waits++;
+    // The thread of a real-time kernel sleeps until the task below lets go, as one of another CPU would.
+    if (holder === cpu && isThere && !this.#isThread) this.#note('deadlock', lockText(kind, owner, place));
+    else if (holder !== NO_CPU && (holder !== cpu || this.#isThread)) this.nr_waits++;
     this.#held.push(kind, owner, place, cpu, this.#cpus.length - 1);
     this.#strikeAt(LOCK_NAMES[kind], owner, cpu);
   }
@@ -245,6 +246,11 @@ export class CpuContexts
     const { strike } = this;
     if (strike === null) return;
     this.#keepingAnswers(() => strike(point, where, cpu));
+  }
+
+  /** What runs now is a thread of its own and not the code that it came upon. */
+  get #isThread(): boolean {
+    return this.#build.preempt_rt && this.#calls.at(-1) === 'irq_work';
   }
 
   /** Deferred work is an interrupt of its own, and may leave new work behind. model: slub 7.5 */
