@@ -1,7 +1,9 @@
 /**
  * What a workload is: a name, a machine that it is usually for, options, and the actors that play it.
  */
+
 import { UsageError } from '../config/usage-error.js';
+import type { MachineBuild } from '../mm/machine-build.js';
 import { type OptionSpecs, type OptionValues, optionValues } from './options.js';
 import type { Stage, World } from './world.js';
 
@@ -20,6 +22,8 @@ interface WorkloadHead {
   readonly defaults: WorkloadDefaults;
   /** its rows ask for bytes, and interrupt each other */
   readonly hasSlab?: boolean;
+  /** kernel that it is made for, where that is not an ordinary one */
+  readonly kernel?: Partial<MachineBuild>;
 }
 
 export interface Workload extends WorkloadHead {
@@ -35,12 +39,13 @@ export function defineWorkload<S extends OptionSpecs>(
     build(world: World, options: OptionValues<S>): readonly Stage[];
   },
 ): Workload {
-  const { name, summary, defaults, hasSlab = false, options, build } = head;
+  const { name, summary, defaults, hasSlab = false, kernel = {}, options, build } = head;
   return {
     name,
     summary,
     defaults,
     hasSlab,
+    kernel,
     options,
     stages: (world, given) => build(world, optionValues(name, options, given)),
   };

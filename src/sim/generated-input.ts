@@ -9,6 +9,7 @@ import { machineFromSize } from '../config/machine-by-size.js';
 import { parseSize } from '../config/size.js';
 import { UsageError } from '../config/usage-error.js';
 import { type GeneratedTrace, type GenerateOptions, generate } from '../gen/generate.js';
+import { DEFAULT_BUILD } from '../mm/machine-build.js';
 import type { MachineSpec } from '../mm/machine-spec.js';
 import { PAGE_BYTES } from '../mm/types.js';
 import { NestedGroups } from '../trace/join/nested-groups.js';
@@ -71,8 +72,10 @@ export function generatedTrace(input: string, seed: number): GeneratedTrace {
 
 /** The machine that a workload is made for. */
 export function generatedMachine(input: string): MachineSpec {
-  const { memory_pages, nodes, cpus } = generatedTrace(input, 1).scale;
-  return machineFromSize({ memory_pages, nodes, cpus });
+  const { scale, workload } = generatedTrace(input, 1);
+  const { memory_pages, nodes, cpus } = scale;
+  const spec = machineFromSize({ memory_pages, nodes, cpus });
+  return { ...spec, build: { ...DEFAULT_BUILD, ...workload.kernel } };
 }
 
 /** The events of the one generated input. @throws UsageError if there are others beside it */

@@ -18,6 +18,7 @@ export const rtTimer = defineWorkload({
   summary: 'timers of programs, made below a raw lock, expire in hardirq; for real-time kernels',
   defaults: { memory: '8GiB', nodes: 1, cpus: 8, duration: '10s' },
   hasSlab: true,
+  kernel: { preempt_rt: true },
   options: {
     starts: rate('20000', 'timers that are made per second, all CPUs together'),
     timers: count('2000', 'timers that are pending', MAX_TIMERS, 1),
