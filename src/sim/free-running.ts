@@ -18,7 +18,7 @@ import { Injector } from './interruption/injector.js';
 import { endOfGroup, Interruptions } from './interruption/interruptions.js';
 import type { Notes } from './notes.js';
 import { PageFrees } from './page-frees.js';
-import { Fate, NO_PAGE, PageOwners } from './page-owners.js';
+import { Fate, type LastPage, NO_PAGE, PageOwners } from './page-owners.js';
 import { RareOps } from './rare-ops.js';
 import { SlabReplay } from './slab/slab-replay.js';
 import { isSlabOp, isSlabRequest } from './slab/slab-requests.js';
@@ -42,8 +42,7 @@ const RARE_OUTCOMES = { ok: Outcome.ok, failed: Outcome.failed, not_modelled: Ou
 
 export class FreeRunningReplay {
   readonly owners = new PageOwners();
-  /** page that the last event was about, as the model has it, unless it was a free; NO_PAGE where there is none */
-  last_pfn = NO_PAGE;
+  readonly #last: LastPage = { last_pfn: NO_PAGE };
   /** called at marks of the trace */
   onMark: ((name: string) => void) | null = null;
   readonly #mm: PageAllocator;
@@ -71,7 +70,7 @@ export class FreeRunningReplay {
     this.#tallies = options.tallies;
     this.#background = options.background;
     this.owners.trackMoves(mm, options.startIsRecorded);
-    this.#frees = new PageFrees(mm, this.owners, options.notes, options.startIsRecorded);
+    this.#frees = new PageFrees(mm, this.owners, options.notes, options.startIsRecorded, this.#last);
     this.#inject = options.inject ?? [];
     this.#seed = options.seed ?? 0;
     if (options.slabStart !== undefined && mm.policy['slab.replay']) {
@@ -124,6 +123,11 @@ export class FreeRunningReplay {
     for (let number = 0; number < table.end; number++)
       this.owners.clearPages(table.pfn[number]!, table.order[number]!, Fate.slab);
     return slab;
+  }
+
+  /** Page that the last event was about, as the model has it: handed out or given back; NO_PAGE where there is none. */
+  get last_pfn(): number {
+    return this.#last.last_pfn;
   }
 
   /** What the slab events have made; null before the first. */
@@ -200,17 +204,16 @@ export class FreeRunningReplay {
    */
   replayNoting(batch: EventBatch, from: number, to: number, pfns: Int32Array): void {
     for (let i = from; i < to; i++) {
-      this.last_pfn = NO_PAGE;
-      this.#frees.last_pfn = NO_PAGE;
+      this.#last.last_pfn = NO_PAGE;
       this.replay(batch, i, i + 1);
-      pfns[i] = this.last_pfn === NO_PAGE ? this.#frees.last_pfn : this.last_pfn;
+      pfns[i] = this.#last.last_pfn;
     }
   }
 
   /** An allocation that an id names and nothing else, on this CPU's node: the bulk of most traces. */
   #allocPlain(cpu: number, gfp: number, order: number, ctx: number, id: number): void {
     const pfn = allocPages(this.#mm, cpu, gfp, order, -1, (gfp & GFP_MOVABLE_BIT) !== 0);
-    this.last_pfn = pfn;
+    this.#last.last_pfn = pfn;
     const failed = pfn < 0 ? 1 : 0;
     if (failed) this.#notes.add('model_failures');
     this.#tallies.event(Op.alloc, ctx, failed ? Outcome.failed : Outcome.ok);
@@ -301,7 +304,7 @@ export class FreeRunningReplay {
   ): void {
     const ctx = batch.ctx[i]!;
     const failed = pfn < 0;
-    this.last_pfn = pfn;
+    this.#last.last_pfn = pfn;
     if (failed) this.#notes.add('model_failures');
     this.#tallies.event(op, ctx, failed ? Outcome.failed : Outcome.ok);
     this.#tallies.allocation(migratetype, ctx, order, failed ? 1 : 0);
@@ -385,7 +388,7 @@ export class FreeRunningReplay {
     } else {
       const rare = this.#rareOps;
       const outcome = rare.replay(batch, i, this.#cpu(batch.cpu[i]!), this.#node(batch.node[i]!));
-      this.last_pfn = outcome === 'ok' ? rare.last_pfn : NO_PAGE;
+      this.#last.last_pfn = outcome === 'ok' ? rare.last_pfn : NO_PAGE;
       if (outcome === 'not_modelled') this.#notes.add('not_modelled');
       this.#tallies.event(op, ctx, RARE_OUTCOMES[outcome]);
     }

@@ -12,12 +12,12 @@ import type { StateIo } from '../mm/state-io.js';
 import { PAGEBLOCK_ORDER } from '../mm/types.js';
 import { NO_ORDER, NONE_U32 } from '../trace/event-batch.js';
 import type { Notes } from './notes.js';
-import { Fate, NO_PAGE, type PageOwners } from './page-owners.js';
+import { Fate, type LastPage, NO_PAGE, type PageOwners } from './page-owners.js';
 import type { NolockCalls } from './slab/nolock-calls.js';
 
 export class PageFrees {
-  /** page that the last call was about, as the model has it; NO_PAGE where there is none */
-  last_pfn = NO_PAGE;
+  /** told of each page that goes back */
+  readonly #last: LastPage;
   /** context of the free_pages_nolock() at hand; null for every other event */
   nolockContext: Context | null = null;
   /** takes note of such frees; null where no slabs are modelled */
@@ -29,7 +29,8 @@ export class PageFrees {
   /** by PFN: 1 for movable pages that were in use before the trace */
   readonly #movableAtStart: Uint8Array;
 
-  constructor(mm: PageAllocator, owners: PageOwners, notes: Notes, startIsRecorded: boolean) {
+  constructor(mm: PageAllocator, owners: PageOwners, notes: Notes, startIsRecorded: boolean, last: LastPage) {
+    this.#last = last;
     this.#mm = mm;
     this.#owners = owners;
     this.#notes = notes;
@@ -51,7 +52,7 @@ export class PageFrees {
       return false;
     this.#owners.clearId(id, Fate.freed);
     freePages(this.#mm, cpu, model, order);
-    this.last_pfn = model;
+    this.#last.last_pfn = model;
     return true;
   }
 
@@ -85,7 +86,7 @@ export class PageFrees {
   /** Frees recorded pages. @returns whether anything came of it */
   freeRecorded(cpu: number, recorded: number, recordedOrder: number): boolean {
     const model = this.#owners.get(recorded) - 1;
-    this.last_pfn = model < 0 ? NO_PAGE : model;
+    this.#last.last_pfn = model < 0 ? NO_PAGE : model;
     let order = recordedOrder;
     if (order === NO_ORDER) {
       this.#notes.add('frees_without_order');
@@ -182,7 +183,7 @@ export class PageFrees {
       return this.freeRecorded(cpu, alias.pfn, alias.order);
     }
     const model = id === NONE_U32 ? -1 : this.#owners.getId(id) - 1;
-    this.last_pfn = model < 0 ? NO_PAGE : model;
+    this.#last.last_pfn = model < 0 ? NO_PAGE : model;
     if (model < 0) {
       const fate = model + 1;
       if (fate === Fate.scattered) return this.#freeScattered(cpu, id);

@@ -28,6 +28,11 @@ const PAGE_STEP = 2 ** 32;
 /** An event that failed, or that is about no page. */
 export const NO_PAGE = -1;
 
+/** The page that the last event was about, as the model has it: handed out or given back. NO_PAGE where there is none. */
+export interface LastPage {
+  last_pfn: number;
+}
+
 const CHUNK_SHIFT = 12;
 const CHUNK = 1 << CHUNK_SHIFT;
 /** chunks of all PFNs that an event can name */
