@@ -22,6 +22,8 @@ import {
 
 /** Notes that a recording's own list events cause: see pinned.test.ts. */
 const PINNED_ONLY = [
+  // of recordings with slab events: test/sim/slab-start.test.ts
+  'slab_frees_from_before_trace',
   'untraced_takes',
   'silent_frees',
   'retyped_blocks',
@@ -221,17 +223,49 @@ free,0,,${0x10000 + 6 * 1024 + 600}\n`,
 describe('what the replay leaves out', () => {
   test('kinds that are not modelled yet, each with its op', async () => {
     const { notes, tallies } = await freeRun(
-      'op,id,size,memcg,cache,arg\nkmalloc,k,64,,,\nkfree,k,,,,\nmemcg_create,,,/a,,\ntick,,,,,\nmark,,,,,here\n',
+      'op,id,size,memcg,cache,arg\nphase,,,,,mem_init\ntick,,,,,\nmark,,,,,here\n',
     );
-    expectNotes(notesOf(notes), { not_modelled: 4 });
+    expectNotes(notesOf(notes), { not_modelled: 2 });
     expect(tallies.eventRows()).toEqual(
-      ['kmalloc', 'kfree', 'memcg_create', 'tick'].map((op) => ({
-        op,
-        ctx: 'task',
-        outcome: 'not_replayed',
-        count: 1,
-      })),
+      ['phase', 'tick']
+        .toReversed()
+        .toSorted((a, b) => (a < b ? -1 : 1))
+        .map((op) => ({
+          op,
+          ctx: 'task',
+          outcome: 'not_replayed',
+          count: 1,
+        })),
     );
+  });
+
+  test('page events of the recorded kernel for slabs, once slab events are seen', async () => {
+    const { notes } = await freeRun(
+      [
+        'op,id,pfn,order,gfp,size',
+        'alloc,,100,0,GFP_KERNEL|__GFP_COMP|__GFP_NOWARN|__GFP_NORETRY,',
+        'kmalloc,k,,,GFP_KERNEL,64',
+        'alloc,,200,0,GFP_KERNEL|__GFP_COMP|__GFP_NOWARN|__GFP_NORETRY,',
+        'free,,200,0,,',
+        'free,,100,0,,',
+        '',
+      ].join('\n'),
+    );
+    expectNotes(notesOf(notes), { slab_page_events: 2 });
+  });
+
+  test('frees of slab objects that are nowhere to be found, and those that the trace does not show', async () => {
+    const { notes } = await freeRun(
+      'op,id,size\nkmalloc,0xaa,64\nkmalloc,0xaa,64\nkfree,0xaa,\nkfree,0xaa,\nkfree,0xbb,\n',
+    );
+    expectNotes(notesOf(notes), { implied_slab_frees: 1, unknown_slab_frees: 2 });
+  });
+
+  test('a nested row whose point never comes', async () => {
+    const { notes } = await freeRun(
+      'op,id,size,ctx,depth,at\nkmalloc,a,64,task,0,\nkmalloc_nolock,b,64,nmi,1,memcg_stock\n',
+    );
+    expectNotes(notesOf(notes), { nested_behind: 1 });
   });
 
   test('events outside --from and --to', async () => {

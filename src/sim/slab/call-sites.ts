@@ -82,7 +82,7 @@ export class CallSites {
 
   serialize(io: StateIo): void {
     arrays<CallSites>(io, this, ['allocated', 'failed', 'freed', 'live_objects', 'live_bytes']);
-    const names = io.plain('names', this.#names);
+    const names = io.plain('site_names', this.#names);
     if (!io.isLoading) return;
     if (names.length < 1 || names.length > MAX_SITES) io.refuse(`${names.length} call sites`);
     if (names.some((name) => typeof name !== 'string')) io.refuse('a call site that is no text');

@@ -61,7 +61,7 @@ export class HazardLog {
 
   serialize(io: StateIo): void {
     this.#kept = io.plain('kept', this.#kept);
-    this.#totals = io.table('totals', this.#totals);
+    this.#totals = io.table('hazard_totals', this.#totals);
     if (!io.isLoading) return;
     for (const kind of this.#totals.keys())
       if (!(HAZARD_KINDS as readonly string[]).includes(kind)) io.refuse(`there is no hazard ${kind}`);
