@@ -40,6 +40,7 @@ export const NOTE_MEANINGS = {
   slab_page_events:
     "page events of the recorded kernel's slabs, left out: the model's slabs have pages of their own",
   nested_behind: 'nested rows whose point the interrupted operation never came to: replayed right behind it',
+  memcg_settings: 'settings of memory cgroups other than max (high, low, min), which have no effect',
   not_modelled: 'events of kinds that are read but not yet modelled (memcg, tags)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   unknown_types:

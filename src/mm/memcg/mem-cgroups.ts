@@ -24,6 +24,8 @@ export class MemCgroups {
   /** left-over bytes of each object cgroup, in charged pages that no stock has */
   charged_bytes = new Float64Array(FIRST_GROUPS);
   nr_objcgs = 1;
+  /** requests that each memory cgroup was refused a charge for, because it or one above it is full */
+  refused = new Float64Array(FIRST_GROUPS);
 
   constructor() {
     this.memory.create(NO_COUNTER, PAGE_COUNTER_MAX);
@@ -53,15 +55,27 @@ export class MemCgroups {
     this.charged_bytes[objcg] = this.charged_bytes[objcg]! + bytes;
   }
 
+  noteRefused(memcg: number): void {
+    this.refused[memcg] = this.refused[memcg]! + 1;
+  }
+
+  /** Peaks begin with what is charged, refusals with none. */
+  clearCounts(): void {
+    this.memory.peak_pages.set(this.memory.usage_pages);
+    this.refused.fill(0);
+  }
+
   #grow(): void {
     const length = this.objcg.length * 2;
-    const { objcg, memcg, charged_bytes } = this;
+    const { objcg, memcg, charged_bytes, refused } = this;
     this.objcg = new Int32Array(length);
     this.memcg = new Int32Array(length);
     this.charged_bytes = new Float64Array(length);
+    this.refused = new Float64Array(length);
     this.objcg.set(objcg);
     this.memcg.set(memcg);
     this.charged_bytes.set(charged_bytes);
+    this.refused.set(refused);
   }
 
   serialize(io: StateIo): void {
@@ -70,5 +84,23 @@ export class MemCgroups {
     this.objcg = io.growing('objcg', this.objcg);
     this.memcg = io.growing('memcg', this.memcg);
     this.charged_bytes = io.growing('charged_bytes', this.charged_bytes);
+    this.refused = io.growing('refused', this.refused);
+    if (io.isLoading) this.#checkLoaded(io);
+  }
+
+  #checkLoaded(io: StateIo): void {
+    const columns = [this.objcg, this.memcg, this.charged_bytes, this.refused];
+    if (columns.some(({ length }) => length < Math.max(this.count, this.nr_objcgs)))
+      io.refuse('memory cgroups have no object cgroups');
+    for (let at = 0; at < this.count; at++) {
+      const objcg = this.objcg[at]!;
+      if (objcg < 0 || objcg >= this.nr_objcgs) io.refuse(`there is no object cgroup ${objcg}`);
+    }
+    for (let at = 0; at < this.nr_objcgs; at++) this.checkMemcg(io, this.memcg[at]!);
+  }
+
+  /** While loading: refuses the number of a memory cgroup that is none. */
+  checkMemcg(io: StateIo, memcg: number): void {
+    if (memcg < 0 || memcg >= this.count) io.refuse(`there is no memory cgroup ${memcg}`);
   }
 }

@@ -82,5 +82,11 @@ export class MemcgCharges {
     io.part('pages', this.pages);
     io.part('bytes', this.bytes);
     arrays<MemcgCharges>(io, this, ['task', 'active', 'interruptActive']);
+    if (!io.isLoading) return;
+    const { groups, pages, bytes, task, active, interruptActive } = this;
+    for (const named of [pages.cached, task, active, interruptActive])
+      for (const memcg of named) groups.checkMemcg(io, memcg);
+    for (const objcg of bytes.cached)
+      if (objcg < 0 || objcg >= groups.nr_objcgs) io.refuse(`there is no object cgroup ${objcg}`);
   }
 }

@@ -14,6 +14,8 @@ const FIRST_COUNTERS = 16;
 export class PageCounters {
   usage_pages = new Float64Array(FIRST_COUNTERS);
   max_pages = new Float64Array(FIRST_COUNTERS);
+  /** most that was charged; attempts that found no room do not count */
+  peak_pages = new Float64Array(FIRST_COUNTERS);
   /** NO_COUNTER at the top */
   parent = new Int32Array(FIRST_COUNTERS);
   count = 0;
@@ -36,8 +38,11 @@ export class PageCounters {
 
   /** Charges whatever the limits are. */
   charge(counter: number, pages: number): void {
-    for (let at = counter; at !== NO_COUNTER; at = this.parent[at]!)
-      this.usage_pages[at] = this.usage_pages[at]! + pages;
+    for (let at = counter; at !== NO_COUNTER; at = this.parent[at]!) {
+      const usage = this.usage_pages[at]! + pages;
+      this.usage_pages[at] = usage;
+      if (usage > this.peak_pages[at]!) this.peak_pages[at] = usage;
+    }
   }
 
   uncharge(counter: number, pages: number): void {
@@ -62,12 +67,14 @@ export class PageCounters {
 
   #grow(): void {
     const length = this.parent.length * 2;
-    const { usage_pages, max_pages, parent } = this;
+    const { usage_pages, max_pages, peak_pages, parent } = this;
     this.usage_pages = new Float64Array(length);
     this.max_pages = new Float64Array(length);
+    this.peak_pages = new Float64Array(length);
     this.parent = new Int32Array(length);
     this.usage_pages.set(usage_pages);
     this.max_pages.set(max_pages);
+    this.peak_pages.set(peak_pages);
     this.parent.set(parent);
   }
 
@@ -75,6 +82,20 @@ export class PageCounters {
     this.count = io.number('count', this.count);
     this.usage_pages = io.growing('usage_pages', this.usage_pages);
     this.max_pages = io.growing('max_pages', this.max_pages);
-    this.parent = io.growing('parent', this.parent);
+    this.peak_pages = io.growing('peak_pages', this.peak_pages);
+    this.parent = io.growing('counter_parents', this.parent);
+    if (io.isLoading) this.#checkLoaded(io);
+  }
+
+  /** Parents come before their children, so that every way up ends. */
+  #checkLoaded(io: StateIo): void {
+    const { length } = this.parent;
+    const lengths = [this.usage_pages.length, this.max_pages.length, this.peak_pages.length];
+    if (!(this.count <= length) || lengths.some((other) => other !== length))
+      io.refuse(`${this.count} page counters`);
+    for (let counter = 0; counter < this.count; counter++) {
+      const parent = this.parent[counter]!;
+      if (parent < NO_COUNTER || parent >= counter) io.refuse(`page counter ${counter} is below ${parent}`);
+    }
   }
 }

@@ -42,7 +42,10 @@ export function tryChargePages(
     effort ??= { hasDrained: false, retries: MAX_RECLAIM_RETRIES };
     if (!makeRoom(charges, cpu, over, pages, gfp, effort)) break;
   }
-  if (!(gfp & (GFP_NOFAIL_BIT | GFP_HIGH_BIT))) return false;
+  if (!(gfp & (GFP_NOFAIL_BIT | GFP_HIGH_BIT))) {
+    charges.groups.noteRefused(memcg);
+    return false;
+  }
   memory.charge(memcg, pages);
   return true;
 }

@@ -4,7 +4,8 @@
  *     (a) pages of a cgroup = bytes in use + byte stocks + left-over bytes, all object cgroups of it, + pages elsewhere
  *         charged + page stocks; of a parent also those of its children
  *     (b) what is not in whole pages is left over, so the sum is one of whole pages
- *     (c) no slot of a page stock has more than a batch, and no two slots of a CPU the same cgroup
+ *     (c) no cgroup was ever charged less at most than it is charged
+ *     (d) no slot of a page stock has more than a batch, and no two slots of a CPU the same cgroup
  *
  * model: slub 5.5
  */
@@ -43,6 +44,10 @@ export function validateMemcg(charges: MemcgCharges, { bytesOf, pagesOf }: Charg
     check(
       usage === bytes[memcg],
       () => `memory cgroup ${memcg}: ${usage} bytes charged, ${bytes[memcg]} found`,
+    );
+    check(
+      groups.memory.peak_pages[memcg]! >= groups.memory.usage_pages[memcg]!,
+      () => `memory cgroup ${memcg}: its peak is below its usage`,
     );
   }
 }

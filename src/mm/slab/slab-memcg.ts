@@ -14,7 +14,7 @@ import {
 import { NO_OBJCG } from '../memcg/mem-cgroups.js';
 import type { MemcgCharges } from '../memcg/memcg-charges.js';
 import { tryChargeBytes, unchargeBytes } from '../memcg/try-charge.js';
-import type { StateIo } from '../state-io.js';
+import { arrays, numbers, type StateIo } from '../state-io.js';
 import type { KmemCache } from './kmem-cache.js';
 import { EXT_FROM_NOLOCK, EXT_IS_VECTOR, hasVector, ObjExtVectors } from './obj-ext.js';
 import type { SlabAllocator } from './slab-allocator.js';
@@ -22,6 +22,7 @@ import { SLAB_ACCOUNT } from './slab-flags.js';
 import type { SlabCharges } from './slab-interfaces.js';
 import { NO_VECTOR_MEMORY, type VectorMemory } from './vector-memory.js';
 
+const CONTEXTS = Object.keys(Context).length;
 /** Bytes charged beside the slot: a pointer to the object cgroup. */
 const POINTER_BYTES = 8;
 /** What of a caller's flags does not reach the request for a vector. model: slub 6.2 */
@@ -31,6 +32,10 @@ export class SlabMemcg implements SlabCharges {
   readonly vectors = new ObjExtVectors();
   readonly #entry_bytes: number;
   readonly #marksFailure: boolean;
+  /** objects that stayed unpaid for want of a vector */
+  without_vector = 0;
+  /** and because what interrupts a task has nobody to pay, by context */
+  readonly without_payer = new Float64Array(CONTEXTS);
   #context: Context = Context.task;
 
   constructor(
@@ -61,7 +66,16 @@ export class SlabMemcg implements SlabCharges {
     const { charges } = this;
     if (!isAccounted(cache, gfp)) return true;
     const objcg = charges.objcgOf(cpu, this.#context);
-    if (objcg === NO_OBJCG || !this.#ensureVector(cpu, slab, gfp)) return true;
+    if (objcg === NO_OBJCG) {
+      // A task without is one in the root, where nobody is meant to pay.
+      if (this.#context !== Context.task)
+        this.without_payer[this.#context] = this.without_payer[this.#context]! + 1;
+      return true;
+    }
+    if (!this.#ensureVector(cpu, slab, gfp)) {
+      this.without_vector++;
+      return true;
+    }
     if (!tryChargeBytes(charges, cpu, objcg, SlabMemcg.objectBytes(cache), gfp)) return false;
     this.vectors.set(this.slabs.table.ext[slab]!, slot, objcg);
     return true;
@@ -125,9 +139,18 @@ export class SlabMemcg implements SlabCharges {
     return bytes;
   }
 
+  /** Counting begins anew; what is charged stays. */
+  clearCounts(): void {
+    this.charges.groups.clearCounts();
+    this.without_vector = 0;
+    this.without_payer.fill(0);
+  }
+
   serialize(io: StateIo): void {
     io.part('charges', this.charges);
     io.part('vectors', this.vectors);
+    numbers<SlabMemcg>(io, this, ['without_vector']);
+    arrays<SlabMemcg>(io, this, ['without_payer']);
   }
 }
 

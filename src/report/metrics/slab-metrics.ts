@@ -108,6 +108,19 @@ const SLAB: readonly MetricFamily[] = (
       ({ totals }) => totals.stats.order_fallback ?? 0,
     ],
     [
+      common('memcg_charge_refused', 'charges to memory cgroups that found no room below a limit', 'lower'),
+      ({ memcgs }) => memcgs?.refused ?? 0,
+    ],
+    [
+      common(
+        'memcg_uncharged_objects',
+        'objects that should have been charged to a memory cgroup and were not',
+        'lower',
+        'objects',
+      ),
+      ({ memcgs }) => (memcgs === null ? 0 : sum(Object.values(memcgs.uncharged), (count) => count)),
+    ],
+    [
       common('slab_fastpath_ratio', 'share of allocations that took the fast path', 'higher'),
       ({ totals: { stats } }) => {
         const fast = stats.alloc_fastpath ?? 0;

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type {
   deferredSchema,
   hazardSchema,
+  memcgsSchema,
   nolockSchema,
   slabCacheSchema,
   slabSchema,
@@ -20,3 +21,5 @@ export type ResultNolockRequest = ResultNolock['requests'][number];
 export type ResultNolockFree = ResultNolock['frees'][number];
 export type ResultDeferred = z.infer<typeof deferredSchema>;
 export type ResultHazard = z.infer<typeof hazardSchema>;
+export type ResultMemcgs = z.infer<typeof memcgsSchema>;
+export type ResultMemcg = ResultMemcgs['rows'][number];

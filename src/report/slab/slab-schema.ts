@@ -146,6 +146,44 @@ export const hazardSchema = z.strictObject({
   text: z.string(),
 });
 
+const memcgOwnSchema = z.strictObject({
+  own_pages: count.describe('charged to it and to none below it; what CPUs keep charged ahead among them'),
+  object_bytes: count.describe('of live slab objects that it pays: slots, and 8 bytes for each'),
+  kmem_pages: count.describe('it pays one by one: page requests with __GFP_ACCOUNT, large kmalloc'),
+  refused: count.describe('charges that found no room, in it or above it'),
+});
+
+export const memcgsSchema = z.strictObject({
+  cgroups: count.describe('that were made; the root is not among them'),
+  usage_pages: count.describe('charged to all of them'),
+  refused: count.describe('charges that found no room'),
+  uncharged: z
+    .strictObject({
+      softirq: count,
+      hardirq: count,
+      nmi: count,
+      no_vector: count.describe('no memory for the vector that remembers who pays'),
+    })
+    .describe(
+      'objects that should have been charged: interruptions with nobody to pay, and for want of memory',
+    ),
+  rows: z
+    .array(
+      memcgOwnSchema.extend({
+        path: z.string(),
+        online: z.boolean().describe('false: it has ended, and what it holds stays with it'),
+        usage_pages: count.describe('those below it included'),
+        usage_bytes: count,
+        max_pages: count.nullable().describe('null: no limit'),
+        peak_pages: count.describe('largest usage'),
+      }),
+    )
+    .describe('by usage, most first, then by path'),
+  others: memcgOwnSchema
+    .extend({ cgroups: count })
+    .describe('all others together; pages of those below others would be counted twice in a usage'),
+});
+
 export const slabSchema = z.strictObject({
   caches: z.array(slabCacheSchema).describe('by pages, most first, then by name'),
   large: z
@@ -164,6 +202,7 @@ export const slabSchema = z.strictObject({
   zone_stacks: z
     .array(z.strictObject({ node: count, zone: z.string(), pages: count, peak_pages: count }))
     .describe('pages that free_pages_nolock left because the zone was locked'),
+  memcgs: memcgsSchema.nullable().describe('null where no event named a cgroup below the root'),
   hazards: z.array(hazardSchema).describe('the first of each kind; `hazards_total` counts all'),
   hazards_total: z.partialRecord(z.enum(HAZARD_KINDS), count),
 });

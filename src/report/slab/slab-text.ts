@@ -7,6 +7,7 @@ import { printable } from '../sanitize.js';
 import { labelled } from '../text-labelled.js';
 import { plainStyle, type TextStyle } from '../text-style.js';
 import { textTable, wrapItems } from '../text-table.js';
+import { memcgLines } from './memcg-text.js';
 import type { ResultSlab, ResultSlabCache, ResultSlabWaste } from './result-slab.js';
 
 /** Caches of the short table. */
@@ -171,6 +172,7 @@ export function slabLines(slab: ResultSlab, style: TextStyle): string[] {
       : []),
     ...totalLines(slab, style),
     ...callLines(slab, style),
+    ...memcgLines(slab.memcgs, style),
   ];
 }
 

@@ -18,6 +18,7 @@ import { NOTHING_PUT_OFF, type SlabsPutOff, type SlabUsage, slabUsage, slabWaste
 export interface ResultSlabOptions {
   readonly putOff?: SlabsPutOff;
   readonly zoneStacks?: ResultSlab['zone_stacks'];
+  readonly memcgs?: ResultSlab['memcgs'];
   /** numbers of caches that were destroyed: they are of no interest any more */
   readonly destroyed?: ReadonlySet<number>;
 }
@@ -36,7 +37,7 @@ export function resultSlab(
   observations: SlabObservations,
   options: ResultSlabOptions = {},
 ): ResultSlab {
-  const { putOff = NOTHING_PUT_OFF, zoneStacks = [], destroyed } = options;
+  const { putOff = NOTHING_PUT_OFF, zoneStacks = [], memcgs = null, destroyed } = options;
   const usage = slabUsage(slabs, putOff);
   const caches = slabs.caches
     .filter(({ number }) => !destroyed?.has(number))
@@ -59,6 +60,7 @@ export function resultSlab(
     nolock: observations.nolock.result(),
     deferred: observations.backlog.result(),
     zone_stacks: [...zoneStacks],
+    memcgs,
     ...observations.hazards.result(),
   };
 }

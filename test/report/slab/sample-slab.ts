@@ -185,6 +185,7 @@ export function sampleSlab(overrides: Partial<ResultSlab> = {}): ResultSlab {
     nolock: null,
     deferred: NO_BACKLOG,
     zone_stacks: [],
+    memcgs: null,
     hazards: [],
     hazards_total: {},
     ...overrides,
