@@ -8,7 +8,7 @@ import type { ResultMemcg, ResultMemcgs } from './result-slab.js';
 
 /** Of the short table. */
 const SHOWN = 8;
-const MAX_PATH = 40;
+const MAX_PATH = 30;
 
 /** Cgroups with the same beginning are told apart by their ends. */
 function shortPath(path: string): string {

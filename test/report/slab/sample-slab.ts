@@ -2,6 +2,7 @@
 import type {
   ResultDeferred,
   ResultHazard,
+  ResultMemcgs,
   ResultNolock,
   ResultSlab,
   ResultSlabCache,
@@ -253,6 +254,40 @@ export const SAMPLE_DEADLOCK: ResultHazard = {
   text: 'kmalloc in an NMI waits for what kfree holds',
 };
 
+export const SAMPLE_MEMCGS: ResultMemcgs = {
+  cgroups: 23,
+  usage_pages: 1000,
+  refused: 7,
+  uncharged: { softirq: 0, hardirq: 2, nmi: 40, no_vector: 3 },
+  rows: [
+    {
+      path: '/pods/a',
+      online: true,
+      usage_pages: 512,
+      usage_bytes: 512 * 4096,
+      max_pages: 512,
+      peak_pages: 512,
+      own_pages: 512,
+      object_bytes: 1_048_576,
+      kmem_pages: 64,
+      refused: 7,
+    },
+    {
+      path: `/kubepods.slice/${'x'.repeat(60)}/web`,
+      online: false,
+      usage_pages: 256,
+      usage_bytes: 256 * 4096,
+      max_pages: null,
+      peak_pages: 300,
+      own_pages: 256,
+      object_bytes: 65_536,
+      kmem_pages: 0,
+      refused: 0,
+    },
+  ],
+  others: { cgroups: 21, own_pages: 232, object_bytes: 4096, kmem_pages: 0, refused: 0 },
+};
+
 /** Everything that the section can have. */
 export function busySlab(): ResultSlab {
   return sampleSlab({
@@ -262,6 +297,7 @@ export function busySlab(): ResultSlab {
       { node: 0, zone: 'DMA32', pages: 0, peak_pages: 0 },
       { node: 0, zone: 'Normal', pages: 2, peak_pages: 5 },
     ],
+    memcgs: SAMPLE_MEMCGS,
     hazards: [SAMPLE_DEADLOCK],
     hazards_total: { deadlock: 3 },
   });

@@ -54,6 +54,8 @@ describe('metrics of slabs', () => {
       slab_failed: 7,
       slab_made: 208,
       slab_order_fallback: 3,
+      memcg_charge_refused: 7,
+      memcg_uncharged_objects: 45,
       slab_fastpath_ratio: 0.98617,
       'slab_waste_bytes.rounding': 12_384,
       'slab_waste_bytes.alignment': 30_240,

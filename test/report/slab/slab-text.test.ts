@@ -38,7 +38,13 @@ Slab totals  4.74 MiB (+802 pages)   reclaimable 4.69 MiB, unreclaimable 56 KiB
 Slab waste   445 KiB:   rounding 12.1 KiB   alignment 29.5 KiB   deferred 256 B
              free on CPUs 23.7 KiB   free on lists 119 KiB   tail 260 KiB
 Slab calls   allocated 94,000   7 failed   freed 90,910   fast path 98.6 %
-             208 slabs made, 3 of lower order   nmi: 1,000 allocated, 7 failed, 10 freed`,
+             208 slabs made, 3 of lower order   nmi: 1,000 allocated, 7 failed, 10 freed
+Memory cgroups                              charged    max      peak  objects    pages  refused
+  /pods/a                                     2 MiB  2 MiB     2 MiB    1 MiB  256 KiB        7
+  …xxxxxxxxxxxxxxxxxxxxxxxxx/web (offline)    1 MiB      -  1.17 MiB   64 KiB      0 B        0
+  21 cgroups more with 928 KiB
+Not charged  2 objects of hardirq with nobody to pay   40 objects of nmi with nobody to pay
+             3 objects without memory for a vector`,
     );
   });
 
