@@ -27,9 +27,10 @@ export function fillSlabs(
   const free = Math.min(free_objects, most);
   const needed = leastPartial(slabs, numbers, free);
   const own = cpuSlabs(slabs, cache, numbers, slabs.usesSheaves ? 0 : numbers.length - needed);
-  const rest = numbers.filter((slab) => !own.has(slab));
-  const wish = Math.ceil((2 * free) / Math.max(1, cache.geometry.objects));
-  const partial = evenly(rest, free === 0 ? 0 : Math.min(rest.length, free, Math.max(needed, wish)));
+  const wish = Math.max(needed, Math.ceil((2 * free) / Math.max(1, cache.geometry.objects)));
+  const chained = chainSlabs(slabs, cache, numbers, own, numbers.length - wish - own.size);
+  const rest = numbers.filter((slab) => !own.has(slab) && !chained.has(slab));
+  const partial = evenly(rest, free === 0 ? 0 : Math.min(rest.length, free, wish));
   const counts = freeCounts(
     partial.map((slab) => table.objects[slab]!),
     free,
@@ -37,6 +38,7 @@ export function fillSlabs(
   const freeOf = new Map(partial.map((slab, i) => [slab, counts[i]!]));
   for (const slab of rest) placeSlab(slabs, cache, slab, freeOf.get(slab) ?? 0);
   for (const [slab, cpu] of own) loadCpuSlab(slabs, cache, slab, cpu);
+  for (const [slab, cpu] of chained) loadChain(slabs, cache, slab, cpu);
   fillSheaves(slabs, cache, numbers);
 }
 
@@ -66,6 +68,30 @@ function cpuSlabs(
     if (slab !== undefined) own.set(slab, cpu);
   }
   return own;
+}
+
+/**
+ * Slabs of the CPUs' chains, the youngest that are left of each node: half as many as a chain may have, CPU by CPU in turn as
+ * far as there are any. @returns CPU by slab
+ */
+function chainSlabs(
+  { machine, table }: SlabAllocator,
+  cache: KmemCache,
+  numbers: readonly number[],
+  own: ReadonlyMap<number, number>,
+  most: number,
+): Map<number, number> {
+  const chained = new Map<number, number>();
+  if (!cache.hasCpuPartial) return chained;
+  const left: number[][] = Array.from({ length: cache.nodes }, () => []);
+  for (const slab of numbers)
+    if (!own.has(slab) && table.objects[slab]! > 1) left[table.node[slab]!]!.push(slab);
+  for (let place = 0; place < Math.floor(cache.cpu_partial_slabs / 2); place++)
+    for (let cpu = 0; cpu < cache.cpus && chained.size < most; cpu++) {
+      const slab = left[machine.cpu_nodes[cpu]!]!.pop();
+      if (slab !== undefined) chained.set(slab, cpu);
+    }
+  return chained;
 }
 
 function evenly(numbers: readonly number[], count: number): number[] {
@@ -120,6 +146,18 @@ function loadCpuSlab(slabs: SlabAllocator, cache: KmemCache, slab: number, cpu: 
   table.freelist[slab] = NO_SLOT;
   table.inuse[slab] = objects;
   table.setFlag(slab, SLAB_FROZEN);
+}
+
+/** Half of a chain's slab is free. */
+function loadChain(slabs: SlabAllocator, cache: KmemCache, slab: number, cpu: number): void {
+  const { table } = slabs;
+  const objects = table.objects[slab]!;
+  const free = Math.floor(objects / 2);
+  table.freelist[slab] = threadFree(slabs, slab, free);
+  table.inuse[slab] = objects - free;
+  table.next[slab] = cache.cpuPartial[cpu]!;
+  cache.cpuPartial[cpu] = slab;
+  cache.cpu_partial_count[cpu] = cache.cpu_partial_count[cpu]! + 1;
 }
 
 /** Links so many slots, in an order as after many frees. @returns the first, or NO_SLOT */
