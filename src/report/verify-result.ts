@@ -10,3 +10,5 @@ export type VerifyRecording = NonNullable<VerifyResult['recording']>;
 export type VerifyOrderError = VerifyRecording['after_buddyinfo'][number];
 export type VerifyBursts = VerifyRecording['refill'];
 export type VerifySlab = NonNullable<VerifyResult['slab']>;
+export type VerifySlabs = NonNullable<VerifyRecording['slabs']>;
+export type VerifySlabCache = VerifySlabs['caches'][number];

@@ -61,6 +61,60 @@ const burstSchema = z.strictObject({
     .describe('the first wrong predictions'),
 });
 
+const threeCountsSchema = z.strictObject({ before: count, real: count, predicted: count });
+
+const slabCacheSchema = z.strictObject({
+  name: z.string(),
+  order: count.describe('of its slabs, as slabinfo tells it'),
+  slabs: threeCountsSchema.describe(
+    '`predicted` is the nearest to `real` of what the model had while slabinfo was read',
+  ),
+  predicted_least: count.describe('slabs of the model while slabinfo was read'),
+  predicted_most: count,
+  error_slabs: signed.describe('slabs, predicted minus real'),
+  active_objects: threeCountsSchema.describe("as slabinfo counts them: all but free ones on nodes' lists"),
+  made: z
+    .strictObject({ recorded: count, predicted: count })
+    .describe('slabs made between the readings; recorded ones are those whose page the trace shows'),
+  causes: z
+    .strictObject({
+      allocated: count,
+      freed: count,
+      implied_frees: count.describe(
+        'allocated again though the trace shows no free: bulk frees have no event',
+      ),
+      start_frees: count.describe('objects from before the trace; which ones was chosen'),
+      unknown_frees: count.describe('objects that the model did not have'),
+    })
+    .describe('events of the cache, and what had to be assumed of them'),
+});
+
+const recordingSlabsSchema = z.strictObject({
+  moment: z
+    .enum(['slabinfo', 'mark', 'end'])
+    .describe(
+      'what the comparison is of: the reading of after/slabinfo, the mark before it, the end of the trace',
+    ),
+  left_out_events: count.describe('slab events before before/slabinfo was read: it counts them already'),
+  second_attempts: count.describe('slabs that the model made of the smaller order'),
+  unknown_pointers: count.describe('frees of pointers of which not even the cache is known'),
+  caches: z.array(slabCacheSchema).describe('those of after/slabinfo, the largest error in pages first'),
+  pages: z
+    .strictObject({
+      window_ns: count,
+      windows: count.describe('with slabs made in the kernel or in the model'),
+      orders: z.array(
+        z.strictObject({
+          order: count,
+          recorded: count,
+          predicted: count,
+          in_common: count.describe('sum over windows of the smaller of both'),
+        }),
+      ),
+    })
+    .describe('slabs made, by their order and in time'),
+});
+
 /** What only a recording can be asked: it has no exact lists, but the PFNs handed out and what was left at the end. */
 const recordingSchema = z.strictObject({
   legality: z.strictObject({
@@ -85,6 +139,10 @@ const recordingSchema = z.strictObject({
   drain: burstSchema,
   freerun_free_pages: z.strictObject({ predicted: count, real: count }).nullable(),
   freerun_buddyinfo: z.array(orderErrorSchema).describe('free-running replay against after/buddyinfo'),
+  slabs: recordingSlabsSchema
+    .nullable()
+    .optional()
+    .describe('free-running replay against after/slabinfo; only where the trace has slab events'),
 });
 
 const agreementSchema = z.strictObject({ compared: count, equal: count });

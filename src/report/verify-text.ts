@@ -14,6 +14,7 @@ import type {
   VerifyResult,
   VerifySlab,
 } from './verify-result.js';
+import { slabLines as recordedSlabLines } from './verify-slabs-text.js';
 
 const LABEL_WIDTH = 16;
 
@@ -175,7 +176,8 @@ function recordingLines(recording: VerifyRecording, style: TextStyle): string[] 
     lines.push(line('free-running', freePagesText(recording.freerun_free_pages)));
   }
   lines.push(...orderTable('', recording.freerun_buddyinfo, style));
-  return lines;
+  const slabs = recording.slabs ? recordedSlabLines(recording.slabs, style) : [];
+  return [...lines, ...slabs.map((text, position) => line(position === 0 ? 'slabs' : '', text))];
 }
 
 /** The report of a verification, ending with the verdict. */

@@ -12,6 +12,7 @@ import { pcpAllowedOrder, pcpListIndex } from '../../mm/page-alloc/per-cpu-pages
 import { MAX_PAGE_ORDER, Migratetype, PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 import { isSlabOp } from '../slab/slab-requests.js';
+import { SlabinfoReadingFinder, type SlabinfoReadings } from './slabinfo-reading.js';
 
 /** What a page's first event was. */
 export const FirstEvent = { none: 0, alloc: 1, free: 2, refill: 3, drain: 4, fallback: 5 } as const;
@@ -47,6 +48,7 @@ export type ScannedTrace = Pick<
   | 'last_ns'
   | 'workerDrains'
   | 'startLists'
+  | 'slabinfoReadings'
 >;
 
 export class TraceScan {
@@ -64,6 +66,7 @@ export class TraceScan {
   /** times of drains that no free of the same task caused: the vmstat worker's, by CPU */
   readonly workerDrains = new Map<number, number[]>();
   readonly marks: { name: string; ts_ns: number }[] = [];
+  readonly #slabinfo = new SlabinfoReadingFinder();
   readonly #lists = new Map<number, StartList>();
   /** FirstEvent.free where the last event of the page was its free */
   readonly #lastEvent: Uint8Array;
@@ -82,13 +85,17 @@ export class TraceScan {
     return [...this.#lists.values()];
   }
 
+  get slabinfoReadings(): SlabinfoReadings {
+    return this.#slabinfo.result();
+  }
+
   add(batch: EventBatch): void {
     for (let i = 0; i < batch.length; i++) this.#addEvent(batch, i);
   }
 
   result(): ScannedTrace {
     const { firstEvent, blockType, hasRefills, hasDrains, hasSlabEvents, events } = this;
-    const { workerDrains, startLists, first_ns, last_ns } = this;
+    const { workerDrains, startLists, slabinfoReadings, first_ns, last_ns } = this;
     return {
       firstEvent,
       blockType,
@@ -100,12 +107,14 @@ export class TraceScan {
       last_ns,
       workerDrains,
       startLists,
+      slabinfoReadings,
     };
   }
 
   #addEvent(batch: EventBatch, i: number): void {
     const op = batch.op[i]!;
     const ts = batch.ts[i]!;
+    this.#slabinfo.add(batch, i, this.events);
     if (this.events++ === 0) this.first_ns = ts;
     this.last_ns = ts;
     if (op === Op.mark) {

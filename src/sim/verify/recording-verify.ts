@@ -13,6 +13,7 @@ import type {
   VerifyCheckpoint,
   VerifyDivergence,
   VerifyRecording,
+  VerifySlabs,
 } from '../../report/verify-result.js';
 import type { Recording } from '../../trace/recording/recording.js';
 import type { OpenOptions } from '../../trace/source.js';
@@ -32,6 +33,7 @@ import {
 } from '../start-state/recording-material.js';
 import { Tallies } from '../tallies.js';
 import { blockTypeErrors, type Causes, freePageTotals, orderErrors } from './buddyinfo-error.js';
+import { SlabRecording } from './slab-recording.js';
 import { compareStates } from './state-comparison.js';
 
 export interface RecordingVerdict {
@@ -104,6 +106,7 @@ export async function verifyRecording(
       drain: bursts(replay.drains.tally, replay.drains.misses),
       freerun_free_pages: free.free_pages,
       freerun_buddyinfo: free.buddyinfo,
+      slabs: free.slabs,
     },
     notes: [...pinnedNotes(replay), ...notes.entries()],
   };
@@ -230,6 +233,7 @@ async function replayFree(
 ): Promise<{
   free_pages: VerifyRecording['freerun_free_pages'];
   buddyinfo: VerifyRecording['freerun_buddyinfo'];
+  slabs: VerifySlabs | null;
 }> {
   const { mm } = startAllocator(material, policy);
   enableLru(mm);
@@ -243,25 +247,40 @@ async function replayFree(
     slabStart: slabSources(material),
   });
   const { buddyinfo } = material.after;
-  const result: Awaited<ReturnType<typeof replayFree>> = { free_pages: null, buddyinfo: [] };
+  const result: Awaited<ReturnType<typeof replayFree>> = { free_pages: null, buddyinfo: [], slabs: null };
+  const slabs = slabRecording(material, replay);
   const take = () => {
     if (buddyinfo === undefined) return;
     result.free_pages = freePageTotals(mm, buddyinfo);
     result.buddyinfo = orderErrors(mm, buddyinfo, freeRunCauses(material, mm, notes));
   };
   replay.onMark = (name) => {
-    if (AFTER_MARK.test(name)) take();
+    if (!AFTER_MARK.test(name)) return;
+    take();
+    slabs?.atMark();
   };
   let events = 0;
   const reader = await openRecordedEvents(material);
   for await (const batch of reader.batches()) {
-    replay.replay(batch);
+    if (slabs === null) replay.replay(batch);
+    else slabs.replayBatch(batch);
     events += batch.length;
     onProgress?.(events);
     if (check) validate(mm);
   }
   if (result.free_pages === null) take();
+  if (slabs !== null) result.slabs = slabs.result();
   return result;
+}
+
+/** Nothing to compare where the trace has no slab events, or the kernel's counts are missing. */
+function slabRecording(
+  { before, after, scan }: RecordingMaterial,
+  replay: FreeRunningReplay,
+): SlabRecording | null {
+  if (replay.slab === null || before.slabinfo === undefined || after.slabinfo === undefined) return null;
+  const sources = { before: before.slabinfo, after: after.slabinfo, readings: scan.slabinfoReadings };
+  return new SlabRecording(replay, sources);
 }
 
 function freeRunCauses(material: RecordingMaterial, mm: PageAllocator, notes: Notes): Causes {
