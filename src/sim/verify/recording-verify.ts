@@ -33,7 +33,7 @@ import {
 } from '../start-state/recording-material.js';
 import { Tallies } from '../tallies.js';
 import { blockTypeErrors, type Causes, freePageTotals, orderErrors } from './buddyinfo-error.js';
-import { SlabRecording } from './slab-recording.js';
+import { slabRecording } from './slab-recording.js';
 import { compareStates } from './state-comparison.js';
 
 export interface RecordingVerdict {
@@ -271,16 +271,6 @@ async function replayFree(
   if (result.free_pages === null) take();
   if (slabs !== null) result.slabs = slabs.result();
   return result;
-}
-
-/** Nothing to compare where the trace has no slab events, or the kernel's counts are missing. */
-function slabRecording(
-  { before, after, scan }: RecordingMaterial,
-  replay: FreeRunningReplay,
-): SlabRecording | null {
-  if (replay.slab === null || before.slabinfo === undefined || after.slabinfo === undefined) return null;
-  const sources = { before: before.slabinfo, after: after.slabinfo, readings: scan.slabinfoReadings };
-  return new SlabRecording(replay, sources);
 }
 
 function freeRunCauses(material: RecordingMaterial, mm: PageAllocator, notes: Notes): Causes {

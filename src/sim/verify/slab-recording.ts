@@ -14,6 +14,7 @@ import type { EventBatch } from '../../trace/event-batch.js';
 import type { SlabinfoCache } from '../../trace/recording/snapshot/slabinfo.js';
 import type { FreeRunningReplay } from '../free-running.js';
 import { isSlabOp } from '../slab/slab-requests.js';
+import type { RecordingMaterial } from '../start-state/recording-material.js';
 import type { SlabinfoReadings } from '../start-state/slabinfo-reading.js';
 import { RecordedSlabs } from './recorded-slabs.js';
 import { isObjectAlloc, SlabCauses } from './slab-causes.js';
@@ -179,6 +180,16 @@ export class SlabRecording implements SlabObserver {
       pages: this.#pages.result(),
     };
   }
+}
+
+/** Null where the trace has no slab events, or the kernel's counts are missing: then there is nothing to compare. */
+export function slabRecording(
+  { before, after, scan }: RecordingMaterial,
+  replay: FreeRunningReplay,
+): SlabRecording | null {
+  if (replay.slab === null || before.slabinfo === undefined || after.slabinfo === undefined) return null;
+  const sources = { before: before.slabinfo, after: after.slabinfo, readings: scan.slabinfoReadings };
+  return new SlabRecording(replay, sources);
 }
 
 function sumOf(counts: Iterable<number>): number {
