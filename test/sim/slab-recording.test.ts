@@ -156,6 +156,22 @@ describe('slab caches of a recording', () => {
     });
   });
 
+  test('get the recorded slabs that they needed: a vector of charges in between has its own', async () => {
+    const lines = new Lines()
+      .alloc('filp', ...range(100, 110))
+      .slab()
+      .slab();
+    lines.event(
+      `kmalloc: call_site=alloc_slab_obj_exts+0x1/0x2 ptr=${hex(0x900)} bytes_req=168 bytes_alloc=192 gfp_flags=GFP_KERNEL node=-1 accounted=false`,
+    );
+    lines.alloc('filp', 110).slab().alloc('filp', 111);
+    const empty = (shape: string) => `0 0 ${shape} : tunables 0 0 0 : slabdata 0 0 0\n`;
+    const kmalloc = `kmalloc-192 ${empty('192 21 1')}kmalloc-8 ${empty('8 512 1')}`;
+    const { caches } = await slabsOf(lines, filp(42, 2) + kmalloc, filp(63, 3) + kmalloc);
+    const recorded = Object.fromEntries(caches.map(({ name, made }) => [name, made.recorded]));
+    expect(recorded).toEqual({ filp: 2, 'kmalloc-192': 1, 'kmalloc-8': 0 });
+  });
+
   test('are told at a glance', async () => {
     const result = await verify(workload(), filp(42, 2), filp(105, 7));
     expect(verifySchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
