@@ -5,6 +5,7 @@
 import type { Context } from '../mm/context.js';
 import { GFP_ACCOUNT_BIT, GFP_MOVABLE_BIT, gfpMigratetype } from '../mm/gfp.js';
 import { allocPages } from '../mm/page-alloc/alloc-pages.js';
+import { freePages } from '../mm/page-alloc/free-owned.js';
 import { allocPagesNolock } from '../mm/page-alloc/nolock.js';
 import type { PageAllocator } from '../mm/page-alloc/page-allocator.js';
 import type { StateIo } from '../mm/state-io.js';
@@ -89,6 +90,8 @@ export class FreeRunningReplay {
     this.#seesSlabs = io.flag('sees_slabs', this.#seesSlabs);
     const listed = io.plain('listed_caches', this.#slab?.listed ?? []);
     this.#slab = io.optional('slab', this.#slab, () => this.#makeSlab(listed));
+    const memcgs = this.#slab?.memcgs ?? null;
+    if (io.isLoading) this.#frees.charged = memcgs?.accounts == null ? null : memcgs;
     this.#interruptions = io.optional('interruptions', this.#interruptions, () => this.#makeInterruptions());
   }
 
@@ -173,8 +176,9 @@ export class FreeRunningReplay {
   }
 
   #replayPlain(batch: EventBatch, from: number, to: number): void {
-    const { ts, op, flags, cpu: cpus, node: nodes, id: ids, order: orders } = batch;
+    const { ts, op, flags, cpu: cpus, node: nodes, id: ids, order: orders, memcg: memcgs } = batch;
     const background = this.#background;
+    const frees = this.#frees;
     const { nr_cpus } = this.#mm;
     for (let i = from; i < to; i++) {
       const now = ts[i]!;
@@ -182,13 +186,13 @@ export class FreeRunningReplay {
       background.now_ns = now;
       const what = op[i]!;
       const cpu = cpus[i]!;
-      const isPlain = flags[i] === 0 && cpu < nr_cpus;
+      const isPlain = flags[i] === 0 && cpu < nr_cpus && memcgs[i] === 0;
       if (what === Op.alloc) {
         if (isPlain && nodes[i] === -1)
           this.#allocPlain(cpu, batch.gfp[i]!, orders[i]!, batch.ctx[i]!, ids[i]!);
         else this.#alloc(batch, i);
       } else if (what === Op.free) {
-        if (isPlain && this.#frees.freePlain(cpu, ids[i]!, orders[i]!))
+        if (isPlain && frees.charged === null && frees.freePlain(cpu, ids[i]!, orders[i]!))
           this.#tallies.event(Op.free, batch.ctx[i]!, Outcome.ok);
         else this.#free(batch, i);
       } else {
@@ -257,7 +261,8 @@ export class FreeRunningReplay {
       }
     }
     const node = this.#node(batch.node[i]!);
-    const pfn = allocPages(this.#mm, cpu, gfp, order, node, (gfp & GFP_MOVABLE_BIT) !== 0);
+    let pfn = allocPages(this.#mm, cpu, gfp, order, node, (gfp & GFP_MOVABLE_BIT) !== 0);
+    if (batch.memcg[i] !== 0 && pfn >= 0) pfn = this.#charged(batch, i, cpu, pfn);
     this.#finishAlloc(batch, i, Op.alloc, pfn, order, migratetype);
   }
 
@@ -278,7 +283,9 @@ export class FreeRunningReplay {
     slab.irqs.now_ns = this.#background.now_ns;
     slab.machine.slabs.mayPreempt = !slab.irqs.isAtomic(cpu);
     slab.ops.pagesAreRecorded = this.#pagesAreRecorded;
+    const payer = slab.memcgs.setCurrent(batch, i, cpu);
     const outcome = slab.ops.replay(batch, i, cpu, this.#node(batch.node[i]!));
+    slab.memcgs.restore(batch, i, cpu, payer);
     this.#tallies.event(op, batch.ctx[i]!, RARE_OUTCOMES[outcome]);
     slab.noteBacklog(batch.ts[i]!);
     if (this.#isListening) return;
@@ -292,6 +299,22 @@ export class FreeRunningReplay {
     this.#notes.add('slab_page_events');
     this.#tallies.event(Op.alloc, batch.ctx[i]!, Outcome.not_replayed);
     this.owners.clearPages(batch.pfn[i]!, batch.order[i]!, Fate.slab);
+  }
+
+  /** Pages that a row's memory cgroup pays for, if the request says so. @returns the first, or NO_PAGE if it cannot */
+  #charged(batch: EventBatch, i: number, cpu: number, pfn: number): number {
+    const gfp = batch.gfp[i]!;
+    if ((gfp & GFP_ACCOUNT_BIT) === 0) return pfn;
+    const { memcgs } = this.#slabs();
+    const context = batch.ctx[i]! as Context;
+    const order = batch.order[i]!;
+    const before = memcgs.setCurrent(batch, i, cpu);
+    const isPaid = memcgs.chargePages(cpu, pfn, order, gfp, context);
+    memcgs.restore(batch, i, cpu, before);
+    this.#frees.charged = memcgs;
+    if (isPaid) return pfn;
+    freePages(this.#mm, cpu, pfn, order);
+    return NO_PAGE;
   }
 
   #finishAlloc(
@@ -362,10 +385,11 @@ export class FreeRunningReplay {
     const node = this.#node(batch.node[i]!);
     const context = batch.ctx[i]! as Context;
     const account = (gfp & GFP_ACCOUNT_BIT) !== 0;
-    const pfn =
+    let pfn =
       this.#slab === null
         ? allocPagesNolock(this.#mm, cpu, order, node, account, context)
         : this.#slab.nolock.allocPages(cpu, order, node, account, context);
+    if (batch.memcg[i] !== 0 && pfn >= 0) pfn = this.#charged(batch, i, cpu, pfn);
     this.#finishAlloc(batch, i, Op.alloc_nolock, pfn, order, Migratetype.unmovable);
   }
 
@@ -383,6 +407,9 @@ export class FreeRunningReplay {
       this.#allocNolock(batch, i);
     } else if (op === Op.free_nolock) {
       this.#free(batch, i, op);
+    } else if (op >= Op.memcg_create && op <= Op.memcg_remove) {
+      const outcome = this.#slabs().memcgs.replay(batch, i);
+      this.#tallies.event(op, ctx, RARE_OUTCOMES[outcome]);
     } else if (op === Op.lock || op === Op.unlock) {
       this.#outsideLock(batch, i, op);
     } else {

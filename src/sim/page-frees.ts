@@ -13,6 +13,7 @@ import { PAGEBLOCK_ORDER } from '../mm/types.js';
 import { NO_ORDER, NONE_U32 } from '../trace/event-batch.js';
 import type { Notes } from './notes.js';
 import { Fate, type LastPage, NO_PAGE, type PageOwners } from './page-owners.js';
+import type { MemcgDirectory } from './slab/memcg-directory.js';
 import type { NolockCalls } from './slab/nolock-calls.js';
 
 export class PageFrees {
@@ -22,6 +23,8 @@ export class PageFrees {
   nolockContext: Context | null = null;
   /** takes note of such frees; null where no slabs are modelled */
   nolock: NolockCalls | null = null;
+  /** pages may be charged to a memory cgroup; null where none is accounted */
+  charged: Pick<MemcgDirectory, 'unchargePages'> | null = null;
   readonly #mm: PageAllocator;
   readonly #owners: PageOwners;
   readonly #notes: Notes;
@@ -62,6 +65,7 @@ export class PageFrees {
     if (first >= 0 && this.#isWhole(recorded, order, first) && this.#orderAt(first) === order) {
       this.#notes.add('implied_frees');
       this.#owners.clearPages(recorded, order, Fate.freed);
+      this.charged?.unchargePages(cpu, first, order);
       freePages(this.#mm, cpu, first, order);
       return;
     }
@@ -71,6 +75,7 @@ export class PageFrees {
       if (model < 0) continue;
       implied = true;
       this.#owners.clearPages(page, 0, Fate.freed);
+      this.charged?.unchargePages(cpu, model, 0);
       freePages(this.#mm, cpu, model, 0);
     }
     if (implied) this.#notes.add('implied_frees');
@@ -78,6 +83,7 @@ export class PageFrees {
 
   /** Gives pages back as the event at hand does. model: page-allocator 3.10 */
   #release(cpu: number, pfn: number, order: number): void {
+    this.charged?.unchargePages(cpu, pfn, order);
     if (this.nolockContext === null) freePages(this.#mm, cpu, pfn, order);
     else if (this.nolock !== null) this.nolock.freePages(cpu, pfn, order, this.nolockContext);
     else freePagesNolock(this.#mm, cpu, pfn, order, this.nolockContext);

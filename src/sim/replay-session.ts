@@ -202,7 +202,7 @@ export class ReplaySession {
     this.#notes.add('warm_up', this.#warmUpEvents);
     this.#tallies.clear();
     resetVmEvents(this.start.mm);
-    this.#slab?.observations.begin(first_ns);
+    this.#slab?.beginCounting(first_ns);
     this.#series = new Series(this.start.mm, first_ns, this.options.series_ns, this.#unknownCounts);
   }
 

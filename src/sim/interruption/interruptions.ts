@@ -16,6 +16,7 @@ import type { Notes } from '../notes.js';
 import type { SlabReplay } from '../slab/slab-replay.js';
 import type { Injector } from './injector.js';
 import { type AnyPoint, callOf, strikesAt } from './op-calls.js';
+import { StockLocks } from './stock-locks.js';
 
 /** Rows of a group that are nested in one row and have not struck yet. */
 interface Pending {
@@ -32,8 +33,10 @@ export class Interruptions {
   readonly #notes: Notes;
   readonly #injector: Injector | null;
   readonly #dispatch: (batch: EventBatch, row: number) => void;
+  readonly #stocks: StockLocks;
   #batch: EventBatch | null = null;
   #pending: Pending | null = null;
+  #isListening = false;
   /** hazards that the log has */
   #logged = 0;
   /** of the contexts' counts, what the log has */
@@ -58,6 +61,8 @@ export class Interruptions {
     this.contexts.irqWork = slab.irqs;
     this.contexts.strike = (point, _where, cpu) => this.#strike(point, cpu);
     slab.irqs.contexts = this.contexts;
+    this.#stocks = new StockLocks(mm.nr_cpus, (point, cpu) => this.#strike(point, cpu));
+    slab.memcgs.onCharges = () => slab.listenToStocks(this.#isListening ? this.#stocks : null);
   }
 
   /** Whether every operation must be listened to, and not only those with nested rows. */
@@ -77,11 +82,13 @@ export class Interruptions {
   /** Replays a row of depth 0, with the rows up to `end`, which are nested in it. */
   run(batch: EventBatch, row: number, end: number): void {
     this.contexts.attach(this.#slab.machine.slabs, this.#mm);
-    this.#slab.listenToStocks(this.contexts, (point, cpu) => this.#strike(point, cpu));
+    this.#slab.listenToStocks(this.#stocks);
     this.#batch = batch;
+    this.#isListening = true;
     this.#runRow(batch, row, end);
+    this.#isListening = false;
     this.contexts.detach();
-    this.#slab.listenToStocks(null, null);
+    this.#slab.listenToStocks(null);
     this.#logHazards(batch.ts[row]!);
   }
 
@@ -110,6 +117,7 @@ export class Interruptions {
   #strike(point: AnyPoint, cpu: number): void {
     const { held } = this.#slab.nolock;
     const wasInFastpath = held.inFastpath;
+    const { slot } = this.#slab.machine.slabs;
     held.inFastpath = point === 'alloc_fastpath' || point === 'free_fastpath';
     const pending = this.#pending;
     const batch = this.#batch!;
@@ -118,6 +126,8 @@ export class Interruptions {
         this.#takeNext(batch, pending);
     this.#injector?.strike(point, cpu, this.contexts);
     held.inFastpath = wasInFastpath;
+    // The call below goes on with what it has in hand.
+    this.#slab.machine.slabs.slot = slot;
   }
 
   #logHazards(ts_ns: number): void {

@@ -9,24 +9,29 @@ import { SlabLock } from '../../mm/slab/slab-interfaces.js';
 import { NolockLockNumber } from './nolock-outcomes.js';
 import type { SlabMachine } from './slab-machine.js';
 
-/** Locks of the memory cgroups' stocks, and whether a charge was refused: both known elsewhere. */
-export interface ChargeState {
-  /** by NolockLockNumber, or -1 */
-  heldStock(): number;
-  readonly refused: number;
+/** Refused charges by memory cgroup. */
+interface Refusals {
+  readonly refused: Float64Array;
+}
+
+/** Locks of the memory cgroups' stocks. */
+interface HeldStocks {
+  /** NolockLockNumber of one that a CPU holds, -1 for none */
+  heldOn(cpu: number): number;
 }
 
 export class HeldBelow {
   /** the strike came in the middle of a lockless path */
   inFastpath = false;
-  charges: ChargeState | null = null;
+  stocks: HeldStocks | null = null;
+  refusals: Refusals | null = null;
   #refusedBefore = 0;
 
   constructor(readonly machine: SlabMachine) {}
 
   /** NolockLockNumber of what is held; local and list locks count if they are of the wanted cache. */
   of(wanted: KmemCache | null, cpu: number): number {
-    this.#refusedBefore = this.charges?.refused ?? 0;
+    this.#refusedBefore = this.#refused;
     const { slabs, mm } = this.machine;
     if (slabs.interrupted === null && mm.interrupted === null) return NolockLockNumber.none;
     const found: number[] = [];
@@ -34,7 +39,7 @@ export class HeldBelow {
     if (wanted !== null && this.hasListLock(wanted)) found.push(NolockLockNumber.list_lock);
     const page = this.#pageLock(cpu);
     if (page >= 0) found.push(page);
-    const stock = this.charges?.heldStock() ?? -1;
+    const stock = this.stocks?.heldOn(cpu) ?? -1;
     if (stock >= 0) found.push(stock);
     if (found.length > 1) return NolockLockNumber.several;
     return found[0] ?? (this.inFastpath ? NolockLockNumber.fastpath : NolockLockNumber.none);
@@ -53,7 +58,11 @@ export class HeldBelow {
 
   /** Since the last question. */
   get wasRefused(): boolean {
-    return (this.charges?.refused ?? 0) > this.#refusedBefore;
+    return this.#refused > this.#refusedBefore;
+  }
+
+  get #refused(): number {
+    return this.refusals === null ? 0 : this.refusals.refused.reduce((sum, count) => sum + count, 0);
   }
 
   #localLock(cache: KmemCache, cpu: number): number {

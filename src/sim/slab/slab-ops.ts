@@ -5,6 +5,7 @@
  */
 
 import type { Context } from '../../mm/context.js';
+import { GFP_ACCOUNT_BIT } from '../../mm/gfp.js';
 import { kfreeNolockLarge, noteMixedFree } from '../../mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../mm/slab/kmalloc.js';
 import { largeKmallocOrder } from '../../mm/slab/kmalloc-caches.js';
@@ -20,6 +21,7 @@ import type { RareOutcome } from '../rare-ops.js';
 import type { SlabStart } from '../start-state/slab-start.js';
 import type { StartObjects } from '../start-state/start-objects.js';
 import type { CacheDirectory } from './cache-directory.js';
+import type { MemcgDirectory } from './memcg-directory.js';
 import type { NolockCalls } from './nolock-calls.js';
 import { NO_CACHE } from './object-ledger.js';
 import type { SlabObservations } from './observations.js';
@@ -30,6 +32,7 @@ import { NoSlot, SlabObjects } from './slab-objects.js';
 export interface Observing {
   readonly nolock: NolockCalls;
   readonly observations: SlabObservations;
+  readonly memcgs: MemcgDirectory;
 }
 
 export class SlabOps {
@@ -41,18 +44,20 @@ export class SlabOps {
   readonly #start: StartObjects;
   readonly #nolock: NolockCalls;
   readonly #observed: SlabObservations;
+  readonly #memcgs: MemcgDirectory;
   /** slot of the object that is being freed */
   #slot = NO_SLOT;
 
   constructor(
     { machine, names, objects }: SlabStart,
-    { nolock, observations }: Observing,
+    { nolock, observations, memcgs }: Observing,
     readonly notes: Notes,
   ) {
     this.#machine = machine;
     this.names = names;
     this.#nolock = nolock;
     this.#observed = observations;
+    this.#memcgs = memcgs;
     this.#start = objects;
   }
 
@@ -101,9 +106,20 @@ export class SlabOps {
     const pfn = kmallocLarge(this.#machine.slabs, cpu, bytes, batch.gfp[i]!, node);
     const context = batch.ctx[i]! as Context;
     if (pfn === NO_PFN) return this.#gotNone(batch, i, NO_CACHE);
+    const order = largeKmallocOrder(bytes);
+    if (!this.#paysFor(batch, i, cpu, pfn, order)) return this.#gotNone(batch, i, NO_CACHE);
     this.#observed.objects.noteLargeAllocated(pfn, bytes, context);
-    if (id !== NONE_U32) this.objects.setLarge(id, { pfn, order: largeKmallocOrder(bytes) });
+    if (id !== NONE_U32) this.objects.setLarge(id, { pfn, order });
     return 'ok';
+  }
+
+  /** A large object is charged by its pages. @returns false if it had to go back */
+  #paysFor(batch: EventBatch, i: number, cpu: number, pfn: number, order: number): boolean {
+    const gfp = batch.gfp[i]!;
+    if ((gfp & GFP_ACCOUNT_BIT) === 0) return true;
+    if (this.#memcgs.chargePages(cpu, pfn, order, gfp, batch.ctx[i]! as Context)) return true;
+    kfreeLarge(this.#machine.slabs, cpu, pfn, order);
+    return false;
   }
 
   #cacheAlloc(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
@@ -233,6 +249,7 @@ export class SlabOps {
         return DONE;
       }
       this.#observed.objects.noteLargeFreed(pfn, context);
+      this.#memcgs.unchargePages(cpu, pfn, order);
       kfreeLarge(this.#machine.slabs, cpu, pfn, order);
       return DONE;
     }

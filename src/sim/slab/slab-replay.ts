@@ -1,6 +1,5 @@
 /** The slab side of a replay: the machine's slab allocator, the caches that the trace names, the objects that it holds. */
 import { Context } from '../../mm/context.js';
-import type { CpuContexts } from '../../mm/interruption/cpu-contexts.js';
 import { waitsForLocks } from '../../mm/interruption/hazard.js';
 import type { PageAllocator } from '../../mm/page-alloc/page-allocator.js';
 import { validateSlabs } from '../../mm/slab/validate-slab.js';
@@ -8,14 +7,17 @@ import type { StateIo } from '../../mm/state-io.js';
 import { ZONE_NAMES } from '../../mm/types.js';
 import type { ResultSlab } from '../../report/slab/result-slab.js';
 import type { SlabinfoCache } from '../../trace/recording/snapshot/slabinfo.js';
-import { type AnyPoint, callOf } from '../interruption/op-calls.js';
+import { callOf } from '../interruption/op-calls.js';
+import { StockLocks } from '../interruption/stock-locks.js';
 import type { Notes } from '../notes.js';
 import { buildSlabStart, type SlabStartSources } from '../start-state/slab-start.js';
 import type { StartObjects } from '../start-state/start-objects.js';
 import type { CacheDirectory } from './cache-directory.js';
 import { hazardsOfCalls } from './call-hazards.js';
+import { MemcgDirectory } from './memcg-directory.js';
 import { NolockCalls } from './nolock-calls.js';
 import { SlabObservations } from './observations.js';
+import { resultMemcgs } from './result-memcgs.js';
 import { putOffBy, resultSlab } from './result-slab.js';
 import { SlabIrqs } from './slab-irqs.js';
 import type { SlabMachine } from './slab-machine.js';
@@ -28,6 +30,7 @@ export class SlabReplay {
   readonly observations: SlabObservations;
   readonly nolock: NolockCalls;
   readonly irqs: SlabIrqs;
+  readonly memcgs: MemcgDirectory;
   readonly ops: SlabOps;
   /** what was inferred of the state that it begins with */
   readonly notes: readonly string[];
@@ -46,11 +49,14 @@ export class SlabReplay {
     this.observations = new SlabObservations(this.machine.slabs, zones);
     this.nolock = new NolockCalls(this.machine, this.observations);
     this.irqs = new SlabIrqs(this.machine.deferred);
+    const { file } = sources;
+    this.memcgs = new MemcgDirectory(this.machine, notes, file === undefined ? {} : { file });
     this.ops = new SlabOps(start, this, notes);
   }
 
   serialize(io: StateIo): void {
     io.part('machine', this.machine);
+    io.part('memcgs', this.memcgs);
     io.part('names', this.names);
     io.part('start', this.start);
     io.part('observations', this.observations);
@@ -58,11 +64,21 @@ export class SlabReplay {
     io.part('ops', this.ops);
   }
 
-  /** Stocks of memory cgroups have locks that something may strike at. */
-  listenToStocks(
-    _contexts: CpuContexts | null,
-    _strike: ((point: AnyPoint, cpu: number) => void) | null,
-  ): void {}
+  /** Stocks of memory cgroups have locks that something may strike at; null: nobody listens any more. */
+  listenToStocks(locks: StockLocks | null): void {
+    const accounts = this.memcgs.accounts;
+    if (accounts === null) return;
+    if (locks === null) StockLocks.detach(accounts.charges);
+    else locks.attach(accounts.charges);
+    this.nolock.held.stocks = locks;
+    this.nolock.held.refusals = accounts.charges.groups;
+  }
+
+  /** Counting begins: what is live stays. */
+  beginCounting(ts_ns: number): void {
+    this.observations.begin(ts_ns);
+    this.memcgs.clearCounts();
+  }
 
   /** A call that no NMI may make, though nothing says what that struck. model: slub 7.4 */
   noteNmiCall(op: number, cpu: number, ts_ns: number): void {
@@ -88,6 +104,7 @@ export class SlabReplay {
   /** @throws InvariantError */
   validate(): void {
     validateSlabs(this.machine.slabs, { deferred: this.machine.deferred.waitingSlabs() });
+    this.memcgs.validate();
   }
 
   /** @param ts_ns end of what is told */
@@ -104,7 +121,9 @@ export class SlabReplay {
         peak_pages: stack.peak_stranded_pages,
       }))
       .filter(({ peak_pages }) => peak_pages > 0);
-    const result = resultSlab(slabs, observations, { putOff: putOffBy(deferred), zoneStacks });
+    const putOff = putOffBy(deferred);
+    const memcgs = resultMemcgs(this.memcgs);
+    const result = resultSlab(slabs, observations, { putOff, zoneStacks, memcgs });
     return hazardsOfCalls(result, slabs.hazards);
   }
 }
