@@ -47,7 +47,7 @@ ts,cpu,ctx,op,id,order,gfp,node,pfn,memcg,site,cache,size,depth,at,arg
 60,1,task,free,b,3,,,4096,,,,,0,,
 61,0,task,kfree,k,,,,,,,,,,,
 62,0,task,mark,,,,,,,,,,,,spbsim: before
-63,0,task,memcg_create,,,,,,/g,,,,,,limit=4096
+63,0,task,memcg_create,,,,,,/g,,,,,,max=4096
 64,0,task,phase,,,,,,,,,,,,two
 65,0,task,tick,,,,,,,,,,,,
 70,0,task,free,a,0,,,,,,,,,,
