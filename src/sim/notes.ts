@@ -41,7 +41,7 @@ export const NOTE_MEANINGS = {
     "page events of the recorded kernel's slabs, left out: the model's slabs have pages of their own",
   nested_behind: 'nested rows whose point the interrupted operation never came to: replayed right behind it',
   memcg_settings: 'settings of memory cgroups other than max (high, low, min), which have no effect',
-  not_modelled: 'events of kinds that are read but not yet modelled (memcg, tags)',
+  not_modelled: 'events of kinds that are read but not yet modelled (tags, phases of the boot)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   unknown_types:
     'events on a list of isolated pages, or of a type that the model does not have; the type of their block was taken',

@@ -261,6 +261,11 @@ describe('what the replay leaves out', () => {
     expectNotes(notesOf(notes), { implied_slab_frees: 1, unknown_slab_frees: 2 });
   });
 
+  test('settings of memory cgroups that change nothing here', async () => {
+    const { notes } = await freeRun('op,memcg,arg\nmemcg_set,/a,high=1MiB;max=2MiB\n');
+    expectNotes(notesOf(notes), { memcg_settings: 1 });
+  });
+
   test('a nested row whose point never comes', async () => {
     const { notes } = await freeRun(
       'op,id,size,ctx,depth,at\nkmalloc,a,64,task,0,\nkmalloc_nolock,b,64,nmi,1,memcg_stock\n',
