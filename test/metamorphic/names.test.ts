@@ -71,23 +71,41 @@ describe.each(POLICIES)('%s', (policy) => {
     }
   });
 
-  test('other sites, caches and cgroups: the same result', async () => {
+  test('other sites, and caches of page requests: the same result', async () => {
     for (const [table, options] of busyTables()) {
       const next = numbersFrom(17);
       const name = newName(next);
       const original = await resultOf(table, { ...options, policy });
-      const texts = table.rows.map((_, number) => [name(number), name(number), `/${name(number)}`]);
+      const texts = table.rows.map((_, number) => [name(number), name(number)]);
       const without = table.columns
         .map((column, at) => [column, at] as const)
         .filter(([column]) => column !== 'site');
       const changed: Table = {
         name: table.name,
-        columns: [...without.map(([column]) => column), 'site', 'cache', 'memcg'],
+        columns: [...without.map(([column]) => column), 'site', 'cache'],
         rows: table.rows.map((row, number) => [...without.map(([, at]) => row[at]!), ...texts[number]!]),
       };
       expect(await resultOf(changed, { ...options, policy })).toEqual(original);
     }
   });
+});
+
+test('other cgroups: the same charges, under other names', async () => {
+  const rows = (a: string, b: string) =>
+    Array.from({ length: 400 }, (_, i) => {
+      const quoted = [a, b, `${a}/c`][i % 3]!.replaceAll('"', '""');
+      return `${i * 10},${i % 2},kmalloc,o${i},${8 + (i % 90) * 8},GFP_KERNEL_ACCOUNT,"${quoted}"`;
+    }).join('\n');
+  const resultWith = async (a: string, b: string, at: number) => {
+    const path = await fileOf(`cgroups${at}.csv`, `ts,cpu,op,id,size,gfp,memcg\n${rows(a, b)}\n`);
+    const { slab, metrics, vmstat } = await run([path], { check: true });
+    const charges = slab!.memcgs!.rows.map(({ path: _, ...charge }) => JSON.stringify(charge)).sort();
+    return { charges, metrics, vmstat };
+  };
+  const original = await resultWith('/a', '/b', 0);
+  expect(original.charges).toHaveLength(3);
+  for (const [at, word] of ['__proto__', 'a"b', '<script>', ' ', '\u{1f600}', '::error::x'].entries())
+    expect(await resultWith(`/${word}`, `/${word}~`, at + 1)).toEqual(original);
 });
 
 const RECORDING = fileURLToPath(new URL('../trace/data/recording/trace.gz', import.meta.url));
