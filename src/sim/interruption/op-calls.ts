@@ -29,7 +29,7 @@ export type AnyPoint = StrikePoint | 'memcg_stock' | 'obj_stock';
 const GROUPS: Readonly<Record<string, readonly AnyPoint[]>> = {
   fastpath: ['alloc_fastpath', 'free_fastpath'],
   install: ['pages_obtained'],
-  page_alloc: ['allocate_slab', 'alloc_pages', 'alloc_pages_nolock'],
+  page_alloc: ['pages_obtained'],
 };
 
 const STRIKES = LOCK_POINTS.map((name) =>
