@@ -22,6 +22,9 @@ import { StockLocks } from './stock-locks.js';
 interface Pending {
   next: number;
   readonly end: number;
+  readonly cpu: number;
+  /** contexts on the CPU while the row itself runs, and nothing on top of it */
+  readonly depth: number;
 }
 
 const ALLOCATIONS: ReadonlySet<number> = new Set([Op.alloc, Op.kmalloc, Op.cache_alloc]);
@@ -60,7 +63,7 @@ export class Interruptions {
     this.contexts = new CpuContexts(mm.nr_cpus);
     this.contexts.irqWork = slab.irqs;
     this.contexts.strike = (point, _where, cpu) => this.#strike(point, cpu);
-    slab.irqs.contexts = this.contexts;
+    slab.irqs.tell(this.contexts);
     this.#stocks = new StockLocks(mm.nr_cpus, (point, cpu) => this.#strike(point, cpu));
     slab.memcgs.onCharges = () => slab.listenToStocks(this.#isListening ? this.#stocks : null);
   }
@@ -94,11 +97,12 @@ export class Interruptions {
 
   #runRow(batch: EventBatch, row: number, end: number): void {
     const below = this.#pending;
-    const pending: Pending = { next: row + 1, end };
+    // As for the operation itself: CPU 0 stands for those that the machine does not have.
+    const cpu = batch.cpu[row]! < this.#mm.nr_cpus ? batch.cpu[row]! : 0;
+    const pending: Pending = { next: row + 1, end, cpu, depth: this.contexts.depthOf(cpu) + 1 };
     this.#pending = pending;
     const context = batch.ctx[row]! as Context;
     const maySleep = ALLOCATIONS.has(batch.op[row]!) && (batch.gfp[row]! & GFP_DIRECT_RECLAIM_BIT) !== 0;
-    const cpu = Math.min(batch.cpu[row]!, this.#mm.nr_cpus - 1);
     this.contexts.run(cpu, context, callOf(batch.op[row]!), () => this.#dispatch(batch, row), { maySleep });
     while (pending.next < end) {
       this.#notes.add('nested_behind');
@@ -122,12 +126,17 @@ export class Interruptions {
     const pending = this.#pending;
     const batch = this.#batch!;
     if (pending !== null)
-      while (pending.next < pending.end && strikesAt(batch.at[pending.next]!, point))
+      while (this.#mayStrike(pending) && strikesAt(batch.at[pending.next]!, point))
         this.#takeNext(batch, pending);
     this.#injector?.strike(point, cpu, this.contexts);
     held.inFastpath = wasInFastpath;
     // The call below goes on with what it has in hand.
     this.#slab.machine.slabs.slot = slot;
+  }
+
+  /** A row interrupts the one that it is nested in: not deferred work that runs on top of that, nor what is injected. */
+  #mayStrike({ next, end, cpu, depth }: Pending): boolean {
+    return next < end && this.contexts.depthOf(cpu) === depth;
   }
 
   #logHazards(ts_ns: number): void {

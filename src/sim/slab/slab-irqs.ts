@@ -12,9 +12,11 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 export class SlabIrqs implements InterruptingWork {
   /** listens to operations that something strikes in; null where nothing does */
-  contexts: CpuContexts | null = null;
+  #contexts: CpuContexts | null = null;
   /** told when work is queued, so that whoever keeps the time can look when it is due */
   onQueued: (() => void) | null = null;
+  /** told right before work runs, when the most waits, and right after it */
+  onRun: ((now_ns: number) => void) | null = null;
   readonly #work: IrqWork;
   /** named locks that each CPU's task holds */
   readonly #locks: Uint16Array;
@@ -27,6 +29,13 @@ export class SlabIrqs implements InterruptingWork {
       noteDue?.(cpu);
       this.onQueued?.();
     };
+  }
+
+  /** Interrupts that locks keep off are off for these, too. */
+  tell(contexts: CpuContexts): void {
+    this.#contexts = contexts;
+    for (let cpu = 0; cpu < this.#locks.length; cpu++)
+      if (this.isAtomic(cpu)) contexts.setInterrupts(cpu, false);
   }
 
   serialize(io: StateIo): void {
@@ -60,11 +69,17 @@ export class SlabIrqs implements InterruptingWork {
   }
 
   run(cpu: number): void {
-    this.#work.runDue(this.#work.now_ns, (other) => other === cpu);
+    this.#runOf(this.#work.now_ns, (other) => other === cpu);
   }
 
   runDue(now_ns: number): void {
-    this.#work.runDue(now_ns, (cpu) => this.#locks[cpu] === 0);
+    this.#runOf(now_ns, (cpu) => this.#locks[cpu] === 0);
+  }
+
+  #runOf(now_ns: number, takesInterrupts: (cpu: number) => boolean): void {
+    this.onRun?.(now_ns);
+    this.#work.runDue(now_ns, takesInterrupts);
+    this.onRun?.(now_ns);
   }
 
   /** An operation of a CPU is through: what it left behind may run. */
@@ -74,15 +89,17 @@ export class SlabIrqs implements InterruptingWork {
 
   /** A raw lock is taken: the CPU takes no interrupts until it is let go. */
   lock(cpu: number): void {
-    if (this.#locks[cpu]!++ === 0) this.contexts?.setInterrupts(cpu, false);
+    if (this.#locks[cpu]!++ === 0) this.#contexts?.setInterrupts(cpu, false);
   }
 
   /** @returns false for a lock that nobody has taken */
   unlock(cpu: number): boolean {
     if (this.#locks[cpu] === 0) return false;
     if (--this.#locks[cpu]! > 0) return true;
-    this.contexts?.setInterrupts(cpu, true);
+    this.#contexts?.setInterrupts(cpu, true);
     this.afterOperation(cpu);
+    // What is not due yet had no time while the lock was held.
+    this.onQueued?.();
     return true;
   }
 

@@ -49,6 +49,7 @@ export class SlabReplay {
     this.observations = new SlabObservations(this.machine.slabs, zones);
     this.nolock = new NolockCalls(this.machine, this.observations);
     this.irqs = new SlabIrqs(this.machine.deferred);
+    this.irqs.onRun = (now_ns) => this.noteBacklog(now_ns);
     const { file } = sources;
     this.memcgs = new MemcgDirectory(this.machine, notes, file === undefined ? {} : { file });
     this.ops = new SlabOps(start, this, notes);
