@@ -271,8 +271,8 @@ between reading and trace is in the error.
 each order in each window of 100 ms, of the larger of both. The trace of 6.1 does not name caches: its objects lie in caches by their size, and what slabinfo
 says of the named ones cannot be predicted. Slabs of one page are not compound there, so their pages are not recognised: they
 count neither as recorded nor as the slab allocator's, but as anybody's. The 818 of order 3 in 6.1.192/net are requests that look like
-slabs' (presumably fragments of network packets in atomic context). 7.2 begins with sheaves that are empty, where the kernel's were not: the model
-makes slabs that the kernel did not need.
+slabs' (presumably fragments of network packets in atomic context). What sheaves and barns of 7.2 held at the start is
+assumed.
 
 | recording | compared at | caches equal | within one slab | slabs, predicted / real change | pages of error | made, predicted / recorded | in time |
 |---|---|---|---|---|---|---|---|
