@@ -41,6 +41,7 @@ export const NOTE_MEANINGS = {
     "page events of the recorded kernel's slabs, left out: the model's slabs have pages of their own",
   nested_behind: 'nested rows whose point the interrupted operation never came to: replayed right behind it',
   memcg_settings: 'settings of memory cgroups other than max (high, low, min), which have no effect',
+  slab_events_unpinned: 'slab events, which a pinned replay leaves out: it follows pages only',
   not_modelled: 'events of kinds that are read but not yet modelled (tags, phases of the boot)',
   retyped_blocks: 'pageblocks whose type the trace showed to differ from the model',
   unknown_types:

@@ -24,6 +24,7 @@ import {
 const PINNED_ONLY = [
   // of recordings with slab events: test/sim/slab-start.test.ts
   'slab_frees_from_before_trace',
+  'slab_events_unpinned',
   'untraced_takes',
   'silent_frees',
   'retyped_blocks',

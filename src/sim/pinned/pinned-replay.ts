@@ -22,6 +22,7 @@ import { WMARK_HIGH, ZONE_BELOW_HIGH, type Zone } from '../../mm/page-alloc/zone
 import { MAX_PAGE_ORDER, MIGRATE_PCPTYPES, Migratetype, PAGEBLOCK_ORDER } from '../../mm/types.js';
 import { type EventBatch, EventFlag, NO_ORDER, Op } from '../../trace/event-batch.js';
 import type { Notes } from '../notes.js';
+import { isSlabOp } from '../slab/slab-requests.js';
 import { Outcome, type Tallies } from '../tallies.js';
 import { DrainPredictor } from './drain-predictor.js';
 import { learnBlockType } from './learn-block-type.js';
@@ -96,7 +97,7 @@ export class PinnedReplay {
       return;
     }
     if (op > Op.free && op < Op.obs_refill) {
-      this.notes.add('not_modelled');
+      this.notes.add(isSlabOp(op) ? 'slab_events_unpinned' : 'not_modelled');
       this.tallies?.event(op, batch.ctx[i]!, Outcome.not_replayed);
       return;
     }
