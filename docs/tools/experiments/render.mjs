@@ -162,7 +162,8 @@ export function renderExperiments(results) {
   const parts = [
     `# Experiments
 
-What superpageblocks do to fragmentation, measured with this program. The page is written by one command,
+What superpageblocks do to fragmentation, measured with this program. Allocation from any context has
+[a page of its own](experiments-nolock.md). The page is written by one command,
 \`npm run build && node docs/tools/experiments.mjs RECORDING...\`; every figure depends on the arguments given here alone. The workloads
 are described in [workloads.md](workloads.md), the model and its open questions in [model/spb.md](model/spb.md).`,
     r1(results.r1),
