@@ -5,7 +5,7 @@
  */
 
 import type { Context } from '../../mm/context.js';
-import { GFP_ACCOUNT_BIT } from '../../mm/gfp.js';
+import { GFP_ACCOUNT_BIT, GFP_ZERO_BIT } from '../../mm/gfp.js';
 import { kfreeNolockLarge, noteMixedFree } from '../../mm/slab/kfree-nolock.js';
 import { kfreeLarge, kmallocLarge } from '../../mm/slab/kmalloc.js';
 import { largeKmallocOrder } from '../../mm/slab/kmalloc-caches.js';
@@ -34,6 +34,8 @@ export interface Observing {
   readonly observations: SlabObservations;
   readonly memcgs: MemcgDirectory;
 }
+
+const NOLOCK_FLAGS = GFP_ACCOUNT_BIT | GFP_ZERO_BIT;
 
 export class SlabOps {
   readonly names: CacheDirectory;
@@ -138,7 +140,8 @@ export class SlabOps {
   #kmallocNolock(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
     if (!this.#begin(batch, i, cpu)) return 'failed';
     const bytes = batch.size[i]!;
-    const gfp = batch.gfp[i]!;
+    // It takes no other flags; a row without any means GFP_KERNEL, which would wait for locks. model: slub 3.1
+    const gfp = batch.gfp[i]! & NOLOCK_FLAGS;
     const slab = this.#nolock.kmalloc(cpu, bytes, gfp, node, batch.ctx[i]! as Context);
     if (slab === ZERO_SIZE) return this.#gotNothing(batch.id[i]!);
     const cache = this.#machine.kmalloc.cacheFor(bytes, gfp);

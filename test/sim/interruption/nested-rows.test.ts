@@ -17,7 +17,8 @@ function withPartialList(): Row[] {
     id: `p${i}`,
     size: 4096,
   }));
-  const freed = Array.from({ length: SLABS }, (_, i) => ({ op: 'kfree', id: `p${i * OBJECTS}`, cpu: 1 }));
+  // The last one is CPU 0's own.
+  const freed = Array.from({ length: SLABS - 1 }, (_, i) => ({ op: 'kfree', id: `p${i * OBJECTS}`, cpu: 1 }));
   return [...allocated, ...freed];
 }
 
