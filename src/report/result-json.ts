@@ -17,6 +17,7 @@ const RESULT_KEYS: readonly (keyof RunResult)[] = [
   'interrupted',
   'inputs',
   'mode',
+  'injected',
   'seed',
   'policy',
   'machine',

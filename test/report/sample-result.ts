@@ -178,6 +178,7 @@ export function sampleResult(overrides: Partial<RunResult> = {}): RunResult {
     tool: { name: 'spbsim', version: '0.1.0' },
     interrupted: false,
     inputs: [sampleInput()],
+    injected: [],
     mode: 'free',
     seed: 1,
     policy: { name: 'mainline-6.18', description: 'Linux 6.18', text_layout: '6.18', overrides: [], knobs },

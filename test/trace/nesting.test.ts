@@ -184,7 +184,7 @@ describe('a selection', () => {
 test('the example of the documentation is read and grouped as it is explained', async () => {
   const docs = await readFile(new URL('../../docs/formats-csv.md', import.meta.url), 'utf8');
   const path = join(directory, 'example.csv');
-  await writeFile(path, /```csv\n([^`]+)```/.exec(docs)![1]!);
+  await writeFile(path, /## Nested rows[\s\S]*?```csv\n([^`]+)```/.exec(docs)![1]!);
   const { source, report } = await openTraceSet({ inputs: [path] });
   expect((await eventsOf(source)).map(({ id, depth, ts }) => `${id} ${depth} ${ts}`)).toEqual([
     'a 0 1000',
