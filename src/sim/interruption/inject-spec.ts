@@ -33,6 +33,7 @@ export interface InjectSpec {
 }
 
 const FORM = /^([a-z]+):([a-z_]+)\(([^)]*)\)@([a-z_]+)(?::(.*))?$/;
+const OPTIONS = ['p', 'live', 'cpu'] as const;
 const DEFAULT_LIVE = 64;
 const MAX_LIVE = 1 << 20;
 const MAX_BYTES = 1 << 22;
@@ -65,9 +66,14 @@ function optionsOf(text: string, options: string): Pick<InjectSpec, 'probability
   let probability = 1;
   let live = DEFAULT_LIVE;
   let cpu = -1;
+  const given = new Set<string>();
   for (const option of options === '' ? [] : options.split(',')) {
-    const [key = '', value = ''] = option.split('=');
-    switch (oneOf(text, 'option', key, ['p', 'live', 'cpu'])) {
+    const [key = '', ...rest] = option.split('=');
+    const value = rest.join('=');
+    const name = oneOf(text, 'option', key, OPTIONS);
+    if (given.has(name)) throw mistake(text, `${name} is given twice`);
+    given.add(name);
+    switch (name) {
       case 'p':
         probability = Number(value);
         if (value === '' || !(probability > 0 && probability <= 1))

@@ -16,7 +16,7 @@ import type { StateIo } from '../../mm/state-io.js';
 import { NO_PFN } from '../../mm/types.js';
 import type { SlabReplay } from '../slab/slab-replay.js';
 import type { InjectedOp, InjectSpec } from './inject-spec.js';
-import { type AnyPoint, strikesAt } from './op-calls.js';
+import { type AnyPoint, isFastpath, strikesAt } from './op-calls.js';
 
 const ALLOC_CALLS: Readonly<Record<InjectedOp, KernelCall>> = {
   kmalloc_nolock: 'kmalloc_nolock',
@@ -34,12 +34,19 @@ const CHANCES = 2 ** 32;
 /** Contexts on one CPU: an NMI can come into a program that runs in a hardirq, and no further. */
 const MAX_DEPTH = 6;
 
+/** Strikes of one kind within a row. A fast path that is struck begins again, and is struck again: p=1 would never end. */
+const MAX_FASTPATH_STRIKES = 8;
+const MAX_STRIKES = 4096;
+
 /** One `--inject`, with what it holds: a ring of slab and slot, or of first page. */
 class Injection {
   readonly slabs: Int32Array;
   readonly slots: Uint16Array;
   first = 0;
   held = 0;
+  /** strikes within the row that is replayed, and those of them on fast paths */
+  strikes = 0;
+  fastpath_strikes = 0;
 
   constructor(
     readonly spec: InjectSpec,
@@ -71,13 +78,26 @@ export class Injector {
     for (const injection of this.#injections) io.part('injection', injection);
   }
 
+  /** A row of the trace is through. */
+  afterRow(): void {
+    for (const injection of this.#injections) {
+      injection.strikes = 0;
+      injection.fastpath_strikes = 0;
+    }
+  }
+
   strike(point: AnyPoint, cpu: number, contexts: CpuContexts): void {
+    const onFastpath = isFastpath(point);
     for (const injection of this.#injections) {
       const { spec } = injection;
       if (!strikesAt(spec.point, point) || (spec.cpu >= 0 && spec.cpu !== cpu)) continue;
+      if (injection.strikes >= MAX_STRIKES) continue;
+      if (onFastpath && injection.fastpath_strikes >= MAX_FASTPATH_STRIKES) continue;
       const context = contextToStrikeIn(spec.context, cpu, contexts);
       if (context < 0) continue;
       if (spec.probability < 1 && injection.prng.next() >= spec.probability * CHANCES) continue;
+      injection.strikes++;
+      if (onFastpath) injection.fastpath_strikes++;
       this.#run(injection, cpu, context as Context, contexts);
     }
   }

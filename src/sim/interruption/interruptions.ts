@@ -15,7 +15,7 @@ import { type EventBatch, Op } from '../../trace/event-batch.js';
 import type { Notes } from '../notes.js';
 import type { SlabReplay } from '../slab/slab-replay.js';
 import type { Injector } from './injector.js';
-import { type AnyPoint, callOf, strikesAt } from './op-calls.js';
+import { type AnyPoint, callOf, isFastpath, strikesAt } from './op-calls.js';
 import { StockLocks } from './stock-locks.js';
 
 /** Rows of a group that are nested in one row and have not struck yet. */
@@ -89,6 +89,7 @@ export class Interruptions {
     this.#batch = batch;
     this.#isListening = true;
     this.#runRow(batch, row, end);
+    this.#injector?.afterRow();
     this.#isListening = false;
     this.contexts.detach();
     this.#slab.listenToStocks(null);
@@ -122,7 +123,7 @@ export class Interruptions {
     const { held } = this.#slab.nolock;
     const wasInFastpath = held.inFastpath;
     const { slot } = this.#slab.machine.slabs;
-    held.inFastpath = point === 'alloc_fastpath' || point === 'free_fastpath';
+    held.inFastpath = isFastpath(point);
     const pending = this.#pending;
     const batch = this.#batch!;
     if (pending !== null)

@@ -36,6 +36,11 @@ const STRIKES = LOCK_POINTS.map((name) =>
   name === 'any' ? null : new Set<AnyPoint>(GROUPS[name] ?? [name as AnyPoint]),
 );
 
+/** In the middle of a lockless path, which begins again if what it works on has changed. */
+export function isFastpath(point: AnyPoint): boolean {
+  return point === 'alloc_fastpath' || point === 'free_fastpath';
+}
+
 /** Whether what is to strike at `at` (index into LOCK_POINTS) strikes at this point. */
 export function strikesAt(at: number, point: AnyPoint): boolean {
   const points = STRIKES[at];

@@ -140,7 +140,7 @@ export class SlabOps {
   #kmallocNolock(batch: EventBatch, i: number, cpu: number, node: number): RareOutcome {
     if (!this.#begin(batch, i, cpu)) return 'failed';
     const bytes = batch.size[i]!;
-    // It takes no other flags; a row without any means GFP_KERNEL, which would wait for locks. model: slub 3.1
+    // It takes no other flags; a row without any means GFP_KERNEL, which would wait for locks. model: slub 3.2
     const gfp = batch.gfp[i]! & NOLOCK_FLAGS;
     const slab = this.#nolock.kmalloc(cpu, bytes, gfp, node, batch.ctx[i]! as Context);
     if (slab === ZERO_SIZE) return this.#gotNothing(batch.id[i]!);
