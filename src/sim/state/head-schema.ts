@@ -6,7 +6,7 @@ import { TEXT_LAYOUTS } from '../../config/policy-presets.js';
 import { knobsSchema } from '../../config/policy-schema.js';
 import { KNOB_NAMES } from '../../mm/policy.js';
 import { MAX_NR_ZONES } from '../../mm/types.js';
-import { noteSchema, readInputSchema, resultSchema, startStateSchema } from '../../report/result-schema.js';
+import { noteSchema, readInputSchema, startStateSchema } from '../../report/result-schema.js';
 import { STATE_SCHEMA_ID } from './saved-state.js';
 
 const MAX_TEXT = 10_000;
@@ -97,5 +97,3 @@ export const headSchema = z.strictObject({
   start_ns: timeNs,
   read_ns: timeNs,
 });
-
-export const seriesSchema = resultSchema.shape.series;
