@@ -27,7 +27,7 @@ export class CallSites {
   #names: string[] = [''];
   #numbers = new Map<string, number>();
   /** numbers by those of a trace's table, + 1: what was looked up already */
-  readonly #lookedUp = new WeakMap<StringTable, { numbers: Uint16Array }>();
+  #lookedUp = new WeakMap<StringTable, { numbers: Uint16Array }>();
 
   /** Number of a site of a trace, below MAX_SITES. A call without one is of the others. */
   numberOf(sites: StringTable, site: number): number {
@@ -87,6 +87,8 @@ export class CallSites {
     if (names.length < 1 || names.length > MAX_SITES) io.refuse(`${names.length} call sites`);
     if (names.some((name) => typeof name !== 'string')) io.refuse('a call site that is no text');
     this.#names = names;
+    // What is looked up may have had a number that another site gets.
+    this.#lookedUp = new WeakMap();
     this.#numbers = new Map(names.slice(1).map((name, at) => [name, at + 1]));
   }
 

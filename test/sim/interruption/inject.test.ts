@@ -1,8 +1,18 @@
 /** What --inject adds: where it strikes, how much of it is held, and that a run with it is as good as one without. */
 import { describe, expect, test } from 'vitest';
 import type { ResultSlab } from '../../../src/report/slab/result-slab.js';
-import { dice, documentOf } from '../state/support.js';
-import { countOf, liveByCache, type Row, requestsOf, type SlabRunOptions, slabRun } from './support.js';
+import { parseInject } from '../../../src/sim/interruption/inject-spec.js';
+import { csvStory, dice, documentOf, machine, newSession, optionsFor } from '../state/support.js';
+import { freePagesOf, MIB_PAGES, managedPagesOf } from '../support.js';
+import {
+  countOf,
+  csvOf,
+  liveByCache,
+  type Row,
+  requestsOf,
+  type SlabRunOptions,
+  slabRun,
+} from './support.js';
 
 /** Allocations and frees of several sizes on two CPUs; what is left is counted. */
 function busyRows(count: number, seed: number): { rows: Row[]; left: number } {
@@ -124,12 +134,14 @@ describe('what is held', () => {
 
   test.each(['alloc_nolock(2)', 'alloc(1)'])('pages: %s', async (op) => {
     const context = op.startsWith('alloc_') ? 'nmi' : 'hardirq';
-    const { result, slab } = await struck([`${context}:${op}@fastpath:live=10`]);
-    const used = result.zones.reduce((sum, { managed_pages, free_pages, pcp }) => {
-      const parked = pcp.reduce((pages, { count }) => pages + count, 0);
-      return sum + managed_pages - free_pages - parked;
-    }, 0);
-    expect(used - slab.totals.pages).toBe(10 * (op === 'alloc(1)' ? 2 : 4));
+    const inject = [parseInject(`${context}:${op}@fastpath:live=10`)];
+    const story = await csvStory('busy', csvOf(BUSY.rows), machine(64 * MIB_PAGES));
+    const session = newSession(story, await optionsFor('mainline-6.18', { inject }));
+    session.feed(story.events);
+    const { slab } = session.result();
+    const { mm } = session.start;
+    const used = managedPagesOf(mm) - freePagesOf(mm) - slab!.totals.pages;
+    expect(used).toBe(10 * (op === 'alloc(1)' ? 2 : 4));
   });
 });
 
