@@ -62,6 +62,8 @@ export class FreeRunningReplay {
   #interruptions: Interruptions | null = null;
   /** an operation is under way that something may strike in */
   #isListening = false;
+  /** nested rows that were replayed with the row that they interrupt, and are still to come */
+  #replayedAhead = 0;
   /** the trace is of a real kernel, whose own pages it names */
   #pagesAreRecorded = false;
 
@@ -88,6 +90,7 @@ export class FreeRunningReplay {
     io.part('rare_ops', this.#rareOps);
     this.#pagesAreRecorded = io.flag('pages_are_recorded', this.#pagesAreRecorded);
     this.#seesSlabs = io.flag('sees_slabs', this.#seesSlabs);
+    this.#replayedAhead = io.number('replayed_ahead', this.#replayedAhead);
     const listed = io.plain('listed_caches', this.#slab?.listed ?? []);
     this.#slab = io.optional('slab', this.#slab, () => this.#makeSlab(listed));
     const memcgs = this.#slab?.memcgs ?? null;
@@ -138,23 +141,32 @@ export class FreeRunningReplay {
     return this.#slab;
   }
 
-  replay(batch: EventBatch, from = 0, to = batch.length): void {
-    if (this.#inject.length > 0 || hasNested(batch, from, Math.min(to + 1, batch.length)))
-      this.#replayInterrupted(batch, from, to);
+  /**
+   * Replays rows of a batch.
+   *
+   * @param reach rows before it may be nested in those: they are replayed with the row that they interrupt, and passed over later
+   */
+  replay(batch: EventBatch, from = 0, to = batch.length, reach = batch.length): void {
+    if (this.#inject.length > 0 || hasNested(batch, from, Math.min(to + 1, reach)))
+      this.#replayInterrupted(batch, from, to, reach);
     else this.#replayPlain(batch, from, to);
   }
 
   /** Rows with what is nested in them: those are replayed with the row that they interrupt. */
-  #replayInterrupted(batch: EventBatch, from: number, to: number): void {
+  #replayInterrupted(batch: EventBatch, from: number, to: number, reach: number): void {
     this.#interruptions ??= this.#makeInterruptions();
     const interruptions = this.#interruptions;
     const background = this.#background;
     for (let i = from; i < to; i++) {
-      if (batch.depth[i] !== 0) continue;
+      if (batch.depth[i] !== 0 && this.#replayedAhead > 0) {
+        this.#replayedAhead--;
+        continue;
+      }
       const now = batch.ts[i]!;
       if (now >= background.due_ns) background.runUntil(now);
       background.now_ns = now;
-      const end = endOfGroup(batch, i);
+      const end = endOfGroup(batch, i, reach);
+      this.#replayedAhead = end - i - 1;
       if (end === i + 1 && !interruptions.listensAlways) {
         this.#event(batch, i);
         continue;

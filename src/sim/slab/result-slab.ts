@@ -1,6 +1,7 @@
 /** The slab part of a result: the allocator at one moment, and what was observed on the way there. */
 import type { DeferredWork } from '../../mm/slab/deferred.js';
 import type { KmemCache } from '../../mm/slab/kmem-cache.js';
+import { slotsInSheaves } from '../../mm/slab/sheaves/validate-sheaves.js';
 import type { SlabAllocator } from '../../mm/slab/slab-allocator.js';
 import { SLAB_RECLAIM_ACCOUNT } from '../../mm/slab/slab-flags.js';
 import { SLAB_STAT_NAMES } from '../../mm/slab/slab-stats.js';
@@ -23,13 +24,28 @@ export interface ResultSlabOptions {
   readonly destroyed?: ReadonlySet<number>;
 }
 
-/** What waits for irq_work, as the result wants to know it. */
+/** Free slots in sheaves, by number of their cache. */
+function inSheaves(slabs: SlabAllocator): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const cache of slabs.caches) {
+    if (cache.sheaves === null) continue;
+    const found = new Map<number, number[]>();
+    slotsInSheaves(slabs, cache, found);
+    counts.set(
+      cache.number,
+      [...found.values()].reduce((sum, slots) => sum + slots.length, 0),
+    );
+  }
+  return counts;
+}
+
+/** What waits for irq_work, and what sheaves hold, as the result wants to know it. */
 export function putOffBy(work: DeferredWork): SlabsPutOff {
   const { caches } = work.allocator;
   const byCache = new Float64Array(caches.length);
   work.countWaitingObjects(byCache);
   const waiting = [...byCache.entries()].filter(([, count]) => count > 0);
-  return { slabs: work.waitingSlabs(), objects: new Map(waiting) };
+  return { slabs: work.waitingSlabs(), objects: new Map(waiting), sheaves: inSheaves(work.allocator) };
 }
 
 export function resultSlab(
