@@ -39,6 +39,14 @@ async function replayed(input: string, ...options: string[]) {
 const bytes = (name: string) => readFile(join(directory, name));
 
 /** What a count of all events decides: the span, the notes, and the metrics that repeat both. */
+/** Call sites have other names then, and with them another order where they are alike. */
+function withoutSites(result: object): object {
+  const { slab } = result as { slab?: { sites: { rows: { site: string }[] } } | null };
+  if (slab === null || slab === undefined) return result;
+  const rows = slab.sites.rows.map(({ site: _, ...counts }) => JSON.stringify(counts)).sort();
+  return { ...result, slab: { ...slab, sites: { ...slab.sites, rows } } };
+}
+
 function withoutEventCounts(result: Pick<RunResult, 'metrics'>): object {
   const metrics = Object.entries(result.metrics).filter(([name]) => !/^(events|notes\..*)$/.test(name));
   return { ...result, span: null, notes: null, metrics: Object.fromEntries(metrics) };
@@ -82,10 +90,10 @@ describe.each([
     await spbsim('import', input, '-o', 'anonymous.arrow', '--anonymise', '--kernel', kernel);
     const plain = await replayed('r.csv', '--kernel', kernel);
     expect(await replayed('r.arrow', '--kernel', kernel)).toEqual(plain);
-    expect(await replayed('anonymous.csv', '--kernel', kernel)).toEqual(plain);
+    expect(withoutSites(await replayed('anonymous.csv', '--kernel', kernel))).toEqual(withoutSites(plain));
     const anonymous = await replayed('anonymous.arrow', '--kernel', kernel);
     // Arrow keeps what the kernel did by itself, which CSV has no place for.
-    expect(withoutEventCounts(anonymous)).toEqual(withoutEventCounts(plain));
+    expect(withoutSites(withoutEventCounts(anonymous))).toEqual(withoutSites(withoutEventCounts(plain)));
   });
 });
 
