@@ -36,6 +36,7 @@ export class DeferredWork implements DeferredSlabs {
   /** what a run of the irq_work has taken and not yet done, by CPU */
   readonly #takenObjects: readonly DeferredStack[];
   readonly #takenSlabs: readonly DeferredStack[];
+  readonly #isQueued: Uint8Array;
 
   constructor(readonly allocator: SlabAllocator) {
     const { length } = allocator.machine.cpu_nodes;
@@ -44,6 +45,7 @@ export class DeferredWork implements DeferredSlabs {
     this.slabs = stacks();
     this.#takenObjects = stacks();
     this.#takenSlabs = stacks();
+    this.#isQueued = new Uint8Array(length);
     this.bySlab =
       allocator.policy['slab.deferred_objects'] === 'per_slab' ? new ObjectsBySlab(allocator.table) : null;
     this.visit = this.bySlab === null ? undefined : (slab, cpu) => this.#freeOfSlab(slab, cpu);
@@ -57,9 +59,9 @@ export class DeferredWork implements DeferredSlabs {
       this.bySlab.add(slab, slot);
       return;
     }
-    const wasPending = this.isPending(cpu);
+    const isFirst = this.objects[cpu]!.length === 0;
     this.objects[cpu]!.push(slab, slot);
-    if (!wasPending) this.#queue(cpu);
+    if (isFirst) this.#queue(cpu);
   }
 
   deactivateLater(_cache: KmemCache, cpu: number, slab: number, freelist: number): void {
@@ -74,13 +76,15 @@ export class DeferredWork implements DeferredSlabs {
     this.waiting_slabs++;
     this.waiting_bytes += this.#pageBytes(slab);
     this.#notePeaks();
-    const wasPending = this.isPending(cpu);
+    const isFirst = this.slabs[cpu]!.length === 0;
     this.slabs[cpu]!.push(slab, freelist);
-    if (!wasPending) this.#queue(cpu);
+    if (isFirst) this.#queue(cpu);
   }
 
-  /** Work that is queued stays queued until it runs: only the first entry queues it. */
+  /** Work that is queued stays queued until it runs. The first entry of a stack queues it, also while it runs. */
   #queue(cpu: number): void {
+    if (this.#isQueued[cpu] !== 0) return;
+    this.#isQueued[cpu] = 1;
     this.queued++;
     this.onQueued?.(cpu);
   }
@@ -107,11 +111,17 @@ export class DeferredWork implements DeferredSlabs {
     return this.objects[cpu]!.length > 0 || this.slabs[cpu]!.length > 0;
   }
 
+  /** The work of this CPU has been interrupted, and has more to do. */
+  isRunning(cpu: number): boolean {
+    return this.#takenObjects[cpu]!.length > 0 || this.#takenSlabs[cpu]!.length > 0;
+  }
+
   /** The irq_work of one CPU: newest first, objects before slabs. It never interrupts itself. */
   run(cpu: number): void {
     const objects = this.#takenObjects[cpu]!;
     const slabs = this.#takenSlabs[cpu]!;
-    if (objects.length > 0 || slabs.length > 0) return;
+    if (this.isRunning(cpu)) return;
+    this.#isQueued[cpu] = 0;
     this.objects[cpu]!.moveTo(objects);
     while (objects.length > 0) {
       objects.drop();
@@ -172,6 +182,7 @@ export class DeferredWork implements DeferredSlabs {
     for (const stack of [...this.objects, ...this.#takenObjects]) io.part('objects', stack);
     for (const stack of [...this.slabs, ...this.#takenSlabs]) io.part('slabs', stack);
     if (this.bySlab !== null) io.part('by_slab', this.bySlab);
+    io.array('is_queued', this.#isQueued);
     this.queued = io.number('queued', this.queued);
     this.waiting_objects = io.number('waiting_objects', this.waiting_objects);
     this.waiting_slabs = io.number('waiting_slabs', this.waiting_slabs);

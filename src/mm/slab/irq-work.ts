@@ -48,7 +48,7 @@ export class IrqWork {
     this.now_ns = now_ns;
     let ran = 0;
     for (let cpu = 0; cpu < this.#due_ns.length; cpu++) {
-      if (this.#due_ns[cpu]! > now_ns || !takesInterrupts(cpu)) continue;
+      if (this.#due_ns[cpu]! > now_ns || !takesInterrupts(cpu) || this.deferred.isRunning(cpu)) continue;
       this.#run(cpu);
       ran++;
     }

@@ -65,7 +65,8 @@ export class SlabIrqs implements InterruptingWork {
   }
 
   isPending(cpu: number): boolean {
-    return this.deferred.isPending(cpu) && this.#work.dueOf(cpu) <= this.#work.now_ns;
+    const { deferred } = this;
+    return deferred.isPending(cpu) && !deferred.isRunning(cpu) && this.#work.dueOf(cpu) <= this.#work.now_ns;
   }
 
   run(cpu: number): void {
