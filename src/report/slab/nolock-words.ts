@@ -51,12 +51,12 @@ export type NolockOutcome = (typeof NOLOCK_OUTCOMES)[number];
 /** Why a request got nothing. */
 export const NOLOCK_CAUSES = [
   'too_large',
-  /** the local lock is taken and there is no larger bucket */
+  /** the local lock is taken, and there is no larger bucket, or none is tried */
   'busy',
   /** it is taken, and so is that of the next bucket */
   'busy_twice',
   'no_pages',
-  /** a debug cache's new slab found list_lock taken */
+  /** a new slab found list_lock taken: of a debug cache, or of any on a kernel with sheaves */
   'no_list_lock',
   'charge_refused',
   /** the kernel was built, or the machine made, so that these calls fail */

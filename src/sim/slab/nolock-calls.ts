@@ -68,9 +68,14 @@ export class NolockCalls {
     if (refusesContext(slabs, context)) return 'context';
     if (wanted === null) return 'too_large';
     if (!canServeNolock(wanted)) return 'build';
-    if (isBusy(slabs, wanted, cpu, context) || this.held.hasLocalLock(wanted, cpu))
-      return this.#busyCause(kmalloc.cacheFor(wanted.geometry.object_size_bytes + 1, gfp), cpu);
-    if (wanted.isDebug && this.held.hasListLock(wanted)) return 'no_list_lock';
+    const { 'slab.kind': kind, 'slab.nolock_retry': retries } = slabs.policy;
+    const hasSheaves = kind === 'sheaves';
+    // Who finds the lock of a CPU's sheaves taken goes past them. model: slub 8a.8
+    if (!hasSheaves && (isBusy(slabs, wanted, cpu, context) || this.held.hasLocalLock(wanted, cpu)))
+      return retries === 'none'
+        ? 'busy'
+        : this.#busyCause(kmalloc.cacheFor(wanted.geometry.object_size_bytes + 1, gfp), cpu);
+    if ((hasSheaves || wanted.isDebug) && this.held.hasListLock(wanted)) return 'no_list_lock';
     return this.held.wasRefused ? 'charge_refused' : 'no_pages';
   }
 

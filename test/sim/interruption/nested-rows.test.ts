@@ -22,6 +22,32 @@ function withPartialList(): Row[] {
   return [...allocated, ...freed];
 }
 
+describe('why a request got nothing', () => {
+  const causeOf = async (rows: Row[], options: Parameters<typeof slabRun>[1]) => {
+    const { slab } = await slabRun(rows, options);
+    return slab.nolock!.requests.map(({ outcome, cause }) => [outcome, cause]);
+  };
+
+  test('a busy cache, where no other is tried', async () => {
+    const rows = [KMALLOC, nolock('b', { at: 'cpu_slab' })];
+    expect(await causeOf(rows, { set: ['slab.nolock_retry=none'] })).toEqual([['null', 'busy']]);
+  });
+
+  test('15. a busy cache, and there is no larger one', async () => {
+    const rows = [{ ...KMALLOC, size: 8192 }, nolock('b', { size: 8192, at: 'cpu_slab' })];
+    expect(await causeOf(rows, {})).toEqual([['null', 'busy']]);
+  });
+
+  test('with sheaves, the lock of the list: a new slab cannot be put on it', async () => {
+    const large = Array.from({ length: 200 }, (_, i) => ({ op: 'kmalloc', id: `l${i}`, size: 8192 }));
+    // More than two sheaves and the barn hold: the rest is flushed to slabs.
+    const rows = [...large, ...large.map(({ id }) => ({ op: 'kfree', id }))];
+    const injected = ['nmi:kmalloc_nolock(8192)@list_lock'];
+    const causes = await causeOf(rows, { policyName: 'mainline-7.2', injected });
+    expect(causes.filter(([outcome]) => outcome === 'null')).toEqual([['null', 'no_list_lock']]);
+  });
+});
+
 describe('the point decides what a request gets', () => {
   test('4. cpu_slab: the next bucket', async () => {
     const { result, slab } = await slabRun([KMALLOC, nolock('b', { at: 'cpu_slab' })]);
