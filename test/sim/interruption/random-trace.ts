@@ -41,6 +41,8 @@ export function randomTrace(groups: number, seed: number): RandomTrace {
   const live: Live[] = [];
   let ts = 0;
   let ids = 0;
+  /** objects from before the group, the first ones of `live` */
+  let before = 0;
   for (const [i, cache] of CACHES.entries())
     lines.push(`0,0,cache_create,,${NAMED_SIZES[i]},,,task,0,,${cache}`);
 
@@ -70,10 +72,12 @@ export function randomTrace(groups: number, seed: number): RandomTrace {
     const where = `${ts},${cpu}`;
     const tail = `${CTX_NAMES[ctx]},${depth},${point}`;
     const gfp = ctx === 0 && depth === 0 ? 'GFP_KERNEL' : 'GFP_ATOMIC';
-    if (live.length > 0 && roll(500) < live.length) {
-      const at = roll(live.length);
+    // What a row of this group gets may not be there yet when a row that is nested in it strikes.
+    if (before > 0 && roll(500) < before) {
+      const at = roll(before);
       const isNolock = live[at]!.kind === 'nolock' || live[at]!.kind === 'alloc_nolock';
       if (isNolock || !anyContext) {
+        before--;
         give(where, tail, at);
         return;
       }
@@ -87,6 +91,7 @@ export function randomTrace(groups: number, seed: number): RandomTrace {
   for (let group = 0; group < groups; group++) {
     ts += roll(50) === 0 ? roll(50_000_000) : roll(5000);
     const cpu = roll(CPUS);
+    before = live.length;
     let ctx = roll(3) === 0 ? roll(4) : 0;
     row(cpu, ctx, 0, ctx === 3);
     for (let depth = 1; ctx < 3 && roll(3) === 0; depth++) {
