@@ -17,6 +17,7 @@ const SIZES = [8, 64, 256, 1024, 4096, 8192];
 const SEEDS = [1, 2, 3];
 
 const number = (n) => n.toLocaleString('en-US');
+const sum = (rows) => rows.reduce((all, { count }) => all + count, 0);
 const percent = (part, whole) => (whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`);
 
 function run(...args) {
@@ -47,6 +48,14 @@ function outcomes(...args) {
   return table;
 }
 
+/** Requests that got nothing, by cause. */
+function causesOf(rows) {
+  const causes = new Map();
+  for (const { cause, count } of rows)
+    if (cause !== null) causes.set(cause, (causes.get(cause) ?? 0) + count);
+  return [...causes].map(([cause, count]) => `${cause} ${number(count)}`).join(', ') || '–';
+}
+
 function failureTable(columns) {
   const locks = ['none', 'fastpath', 'cpu_slab', 'list_lock', 'pcp', 'zone', 'several'];
   const lines = [
@@ -67,17 +76,31 @@ function failureTable(columns) {
   return lines.join('\n');
 }
 
+function causeTable() {
+  const lines = ['| run | seed 1: why, and how often |', '| --- | --- |'];
+  for (const [name, ...args] of [
+    ['`mainline-6.18`'],
+    ['… without the next cache', '--set', 'slab.nolock_retry=none'],
+    ['`mainline-7.2`', '--policy', 'mainline-7.2'],
+  ]) {
+    const { slab } = run(CHURN, ...storm, ...args);
+    lines.push(`| ${name} | ${causesOf(slab.nolock.requests.filter(({ context }) => context === 'nmi'))} |`);
+  }
+  return lines.join('\n');
+}
+
 function backlogTable() {
   const lines = [
-    '| delay of the irq_work | most objects | most memory | share of frees deferred |',
-    '| --: | --: | --: | --: |',
+    '| delay of the irq_work | most objects | most memory | when, of 2 s | share of frees deferred |',
+    '| --: | --: | --: | --: | --: |',
   ];
   for (const delay_ns of [0, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]) {
-    const { metrics } = run(CHURN, '--set', `slab.irq_work_delay_ns=${delay_ns}`);
+    const { metrics, slab } = run(CHURN, '--set', `slab.irq_work_delay_ns=${delay_ns}`);
+    const peak = `${(slab.deferred.peak_ns / 1e9).toFixed(2)} s`;
     const share = percent(metrics.nolock_frees_deferred, metrics.nolock_frees);
     const kib = (metrics.deferred_peak_bytes / 1024).toFixed(1);
     lines.push(
-      `| ${number(delay_ns / 1000)} µs | ${number(metrics.deferred_peak_objects)} | ${kib} KiB | ${share} |`,
+      `| ${number(delay_ns / 1000)} µs | ${number(metrics.deferred_peak_objects)} | ${kib} KiB | ${peak} | ${share} |`,
     );
   }
   return lines.join('\n');
@@ -105,17 +128,51 @@ function listTable() {
 
 function takenTable() {
   const lines = [
-    '| policy | calls | new slabs beside a list with free slots | unmovable pages in other pageblocks | cpu slabs displaced | fast paths that began anew |',
-    '| --- | --: | --: | --: | --: | --: |',
+    '| policy | calls, those of the trace included | new slabs beside a list with free slots | cpu slabs displaced | fast paths that began anew |',
+    '| --- | --: | --: | --: | --: |',
   ];
   for (const policy of ['mainline-6.18', 'mainline-7.2', 'spb-v2']) {
     const { metrics, slab } = run(CHURN, ...storm, '--policy', policy);
     const stat = (name) => number(slab.totals.stats[name] ?? 0);
     lines.push(
-      `| \`${policy}\` | ${number(metrics.nolock_requests)} | ${number(metrics.nolock_extra_slabs)} | ${number(metrics.nolock_stolen_pages)} | ` +
+      `| \`${policy}\` | ${number(metrics.nolock_requests)} | ${number(metrics.nolock_extra_slabs)} | ` +
         `${stat('cpuslab_flush')} | ${stat('cmpxchg_double_cpu_fail')} |`,
     );
   }
+  return lines.join('\n');
+}
+
+const TIGHT = 'gen:bpf-map-churn:duration=2s,memory=512MiB,used=120%,folio-order=0,churn=100%';
+const PAGE_STRIKES = ['--inject', 'nmi:alloc_nolock(0)@any:p=0.05,live=60000'];
+const ZONE_STRIKES = ['pcp', 'zone'].flatMap((lock) => [
+  '--inject',
+  `nmi:alloc_nolock(0)@${lock}:p=0.1,live=2000`,
+]);
+
+/** Pages of NMIs: what they take of other types' pageblocks, and what their frees leave on the stack of a zone. */
+function pagesTable() {
+  const lines = [
+    "| run | seed | requests for pages | got nothing | in movable blocks | in HighAtomic blocks | frees left on the zone's stack | most pages on it |",
+    '| --- | --: | --: | --: | --: | --: | --: | --: |',
+  ];
+  const runs = [
+    ['memory full', TIGHT, PAGE_STRIKES],
+    ['memory to spare', CHURN, ZONE_STRIKES],
+  ];
+  for (const [name, trace, args] of runs)
+    for (const seed of SEEDS) {
+      const { slab } = run(trace, ...args, '--seed', String(seed));
+      const { requests, frees, stolen } = slab.nolock;
+      const ofPages = requests.filter(({ size_class }) => size_class === 'pages');
+      const cells = [
+        sum(ofPages),
+        sum(ofPages.filter(({ outcome }) => outcome === 'null')),
+        ...['movable', 'highatomic'].map((type) => sum(stolen.filter((row) => row.block_type === type))),
+        sum(frees.filter(({ outcome }) => outcome === 'zone_stack')),
+        slab.zone_stacks.reduce((most, { peak_pages }) => Math.max(most, peak_pages), 0),
+      ];
+      lines.push(`| ${name} | ${seed} | ${cells.map(number).join(' | ')} |`);
+    }
   return lines.join('\n');
 }
 
@@ -143,13 +200,16 @@ which has none: without the retry every request at that lock fails. A locked lis
 buddy lists or another zone serve. With sheaves it is the other way round: whoever finds the local lock taken goes past the sheaves to the node's list, but where
 that is locked a new slab cannot be put on it either, so the next cache is asked, and the largest has none. \`several\` is mostly a refill: list_lock and the local lock at once.
 
+${causeTable()}
+
 ## N2: what waits while the irq_work does not run
 
 \`spbsim run ${CHURN} --set slab.irq_work_delay_ns=N\`
 
 ${backlogTable()}
 
-Almost every free is one of another CPU's slab, so almost all are left to the irq_work. Up to a millisecond bursts
+The generator lets one half of the CPUs store and the other half delete, so almost every free is one of another CPU's slab and left to the irq_work:
+that share is of its making. Up to a millisecond bursts
 decide how much waits at most, from there on the delay does: a tenfold delay holds up to seven times as much.
 
 ## N3: the list of the first version
@@ -164,11 +224,22 @@ CPU with an irq_work. With that, memory stays where it was.
 
 ## N4: what such calls take
 
-The storm of N1, seed 0.
+The storm of N1, seed 1: \`spbsim run ${CHURN} --policy POLICY\`, with every \`--inject\` of N1.
 
 ${takenTable()}
 
 A list that is locked costs a new slab though there are free slots. A strike between a fast path's read and its exchange costs the call below one
-turn. Cpu slabs are displaced where a strike comes while a new slab's pages are being got.
+turn. Cpu slabs are displaced where a strike comes while a new slab's pages are being got. With sheaves there are neither, nor these counters.
+
+NMIs that ask for pages, on a machine whose memory is full, \`spbsim run ${TIGHT}
+--inject '${PAGE_STRIKES[1]}'\`; and on one with memory to spare, \`spbsim run ${CHURN} --inject '${ZONE_STRIKES[1]}' --inject '${ZONE_STRIKES[3]}'\`:
+
+${pagesTable()}
+
+Only where memory is full do unmovable pages land in pageblocks of other types, and how many is chance: seeds differ fifteenfold. A block that is claimed whole becomes
+unmovable and is not among them. The type is that of the block when the request has ended; why some lie in HighAtomic blocks was not looked
+into. A free that finds the zone locked leaves its page on the zone's stack. Only an ordinary free that goes
+straight to the buddy lists takes the stack along (model: page-allocator 3.10): with memory to spare all but a few went that way, on the full machine
+none did before the end.
 `;
 writeFileSync(OUTPUT, page);
