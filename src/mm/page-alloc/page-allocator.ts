@@ -259,11 +259,11 @@ export class PageAllocator {
 
   /** A trylock of a zone's per-CPU lists would fail. */
   pcpIsTaken(zone: Zone, cpu: number): boolean {
-    return this.interrupted !== null && this.interrupted.holdsPcp(zone, cpu) && this.#trylockFails();
+    return this.interrupted?.holdsPcp(zone, cpu) === true && this.#trylockFails();
   }
 
   zoneIsTaken(zone: Zone): boolean {
-    return this.interrupted !== null && this.interrupted.holdsZone(zone) && this.#trylockFails();
+    return this.interrupted?.holdsZone(zone) === true && this.#trylockFails();
   }
 
   /** Without SMP a spinlock is nothing that could be found taken. model: page-allocator 4.10 */
